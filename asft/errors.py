@@ -1,0 +1,26 @@
+"""Every error that is the user's to mend, as one tree.
+
+    AsftError
+    ├── PluginError     a plug-in name that cannot be found, or options that it does not take
+    ├── DataError       a file, row or data set that cannot be used as it is
+    └── RequestError    a request that an endpoint refuses for good (the equal of HTTP 400 and 422)
+
+The command line prints an `AsftError` without a traceback; anything else keeps its traceback, because
+it is ours to mend. A message says what is wrong, the value, and what to do next.
+"""
+
+
+class AsftError(Exception):
+    """The root of all errors that name a mistake in the input and the next step."""
+
+
+class PluginError(AsftError):
+    """A plug-in that cannot be found or loaded, or that does not take the options it was given."""
+
+
+class DataError(AsftError):
+    """A file, row or data set that cannot be used as it is."""
+
+
+class RequestError(AsftError):
+    """A request that was refused for good: sending the same one again gives the same refusal."""
