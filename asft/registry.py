@@ -5,18 +5,20 @@ pydantic, unknown ones forbidden. Built-ins and third-party plug-ins look the sa
 before it is asked for.
 """
 
+import dataclasses
 import difflib
 import hashlib
 import importlib
 import importlib.util
 import sys
-from collections.abc import Mapping
-from importlib.metadata import entry_points
+from collections.abc import Iterable, Mapping
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, TypeVar, cast, dataclass_transform
 
 from pydantic import ConfigDict, Field, ValidationError
 from pydantic.dataclasses import dataclass as pydantic_dataclass
+from pydantic.dataclasses import is_pydantic_dataclass
 
 from asft.errors import PluginError
 
@@ -44,61 +46,147 @@ def plugin(cls: type[T]) -> type[T]:
 
 def names(kind: str) -> dict[str, str]:
     """All plug-ins of a kind that are known by name, sorted: name -> "module:Class"."""
-    if kind not in BUILT_IN:
-        raise PluginError(f"there is no kind of plug-in {kind!r}; kinds: {', '.join(BUILT_IN)}")
+    built_in = _built_in(kind)
     installed = {e.name: e.value for e in entry_points(group=f"asft.{kind}")}
-    return dict(sorted({**installed, **BUILT_IN[kind]}.items()))
+    return dict(sorted({**installed, **built_in}.items()))
 
 
 def find(kind: str, name: str) -> type[Any]:
-    """The class of a plug-in. Raises PluginError for a name that leads nowhere."""
-    known = names(kind)
-    if name in known:
-        module, _, attribute = known[name].partition(":")
-        return _attribute(importlib.import_module(module), attribute, name)
+    """The class of a plug-in. Raises PluginError for a name that leads nowhere, or to no plug-in.
+
+    A built-in wins over an installed package with the same name, so that a recipe means the same on
+    every machine.
+    """
+    built_in = _built_in(kind)
+    if name in built_in:
+        module, _, attribute = built_in[name].partition(":")
+        return _plugin_class(importlib.import_module(module), attribute, kind, name)
+    installed = {e.value: e for e in entry_points(group=f"asft.{kind}", name=name)}
+    if installed:
+        return _from_entry_point(installed, kind, name)
     path, colon, attribute = name.rpartition(":")
     if colon and path.endswith(".py"):
-        return _attribute(_module_from(Path(path), kind), attribute, name)
-    close = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
+        return _plugin_class(_module_from(Path(path).expanduser(), kind), attribute, kind, name)
     raise PluginError(
-        f"there is no {kind} {name!r}; {hint} (a class of your own goes by path/to/file.py:Name)"
+        f"there is no {kind} {name!r}; {_hint(name, names(kind), 'known')} "
+        "(a class of your own goes by path/to/file.py:Name)"
     )
 
 
 def make(kind: str, name: str, options: Mapping[str, Any] | None = None) -> Any:
     """An instance of a plug-in with these options. Raises PluginError naming every bad option."""
     cls = find(kind, name)
-    try:
-        return cls(**(options or {}))
-    except ValidationError as error:
-        fields = list(getattr(cls, "__dataclass_fields__", {}))
-        problems = "; ".join(_problem(e, fields) for e in error.errors())
-        raise PluginError(f"{kind} {name!r}: {problems}") from None
+    given = dict(options or {})
+    problems = [f"option names are words, not {key!r}" for key in given if not isinstance(key, str)]
+    if not problems:
+        try:
+            made = cls(**given)
+        except ValidationError as error:
+            problems = _problems(error, given, cls)
+        else:
+            problems = _swapped_booleans(made, given)
+            if not problems:
+                return made
+    raise PluginError(f"{kind} {name!r}: {'; '.join(problems)}")
 
 
-def _problem(error: Any, fields: list[str]) -> str:
-    key = ".".join(str(part) for part in error["loc"])
-    if error["type"] == "unexpected_keyword_argument":
-        close = difflib.get_close_matches(key, fields, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"options: {', '.join(fields) or 'none'}"
-        return f"unknown option {key!r}, {hint}"
-    if error["type"] == "missing":
-        return f"option {key!r} is missing"
-    where = f"option {key!r} = {error['input']!r}: " if key else ""
-    return f"{where}{error['msg']}"
+def _built_in(kind: str) -> Mapping[str, str]:
+    if kind not in BUILT_IN:
+        raise PluginError(f"there is no kind of plug-in {kind!r}; {_hint(kind, BUILT_IN, 'kinds')}")
+    return BUILT_IN[kind]
 
 
-def _attribute(module: Any, attribute: str, name: str) -> type[Any]:
+def _hint(word: str, known: Iterable[str], label: str) -> str:
+    by_lower_case = {k.lower(): k for k in known}
+    close = difflib.get_close_matches(word.lower(), by_lower_case, n=1)
+    if close:
+        return f"did you mean {by_lower_case[close[0]]!r}?"
+    return f"{label}: {', '.join(by_lower_case.values()) or 'none'}"
+
+
+def _problems(error: ValidationError, given: Mapping[str, Any], cls: type[Any]) -> list[str]:
+    """One sentence per option at fault. A union fails once per member; those messages are joined."""
+    options = [f.name for f in dataclasses.fields(cls) if f.init]
+    messages: dict[str, list[str]] = {}
+    for detail in error.errors():
+        location = detail["loc"]
+        if detail["type"] == "unexpected_keyword_argument":
+            key = str(location[0])
+            messages[f"unknown option {key!r}, {_hint(key, options, 'options')}"] = []
+        elif detail["type"] == "missing" and len(location) == 1:
+            messages[f"option {location[0]!r} is missing"] = []
+        else:
+            where = _where(location, given) if location else ""
+            messages.setdefault(where, []).append(detail["msg"].removeprefix("Value error, "))
+    return [": ".join(filter(None, (where, " or ".join(found)))) for where, found in messages.items()]
+
+
+def _where(location: tuple[int | str, ...], given: Mapping[str, Any]) -> str:
+    """The key and the value at fault; parts that name a member of a union lead nowhere and are left out."""
+    value: Any = given
+    path: list[str] = []
+    for part in location:
+        try:
+            value = value[part]
+        except (TypeError, LookupError):
+            continue
+        path.append(str(part))
+    shown = repr(value)
+    return f"option {'.'.join(path)!r} = {shown if len(shown) <= 100 else shown[:97] + '...'}"
+
+
+def _swapped_booleans(made: Any, given: Mapping[str, Any]) -> list[str]:
+    """What pydantic converts and nobody means: true as the number 1, and 1 or "yes" as true.
+
+    Its other conversions stay, because YAML needs them: PyYAML reads 1e-3 as a text, and knows lists
+    but no tuples.
+    """
+    problems = []
+    for key, value in given.items():
+        taken = getattr(made, key, value)
+        if isinstance(value, bool) != isinstance(taken, bool):
+            wanted = "true or false" if isinstance(taken, bool) else f"a value of type {type(taken).__name__}"
+            problems.append(f"option {key!r} = {value!r}: Input should be {wanted}")
+    return problems
+
+
+def _plugin_class(module: Any, attribute: str, kind: str, name: str) -> type[Any]:
     found = getattr(module, attribute, None)
     if not isinstance(found, type):
-        raise PluginError(f"plug-in {name!r}: {module.__name__} has no class {attribute!r}")
+        classes = [key for key, value in vars(module).items() if _is_plugin(value)]
+        raise PluginError(
+            f"{kind} {name!r}: there is no class {attribute!r} there; {_hint(attribute, classes, 'plug-ins')}"
+        )
+    if not _is_plugin(found):
+        raise PluginError(f"{kind} {name!r}: the class is no plug-in; decorate it with asft.registry.plugin")
     return found
+
+
+def _is_plugin(value: Any) -> bool:
+    return isinstance(value, type) and dataclasses.is_dataclass(value) and is_pydantic_dataclass(value)
+
+
+def _from_entry_point(installed: Mapping[str, EntryPoint], kind: str, name: str) -> type[Any]:
+    if len(installed) > 1:
+        raise PluginError(
+            f"{kind} {name!r} is offered by more than one installed package: {', '.join(sorted(installed))}; "
+            "uninstall all but one"
+        )
+    [entry] = installed.values()
+    try:
+        found = entry.load()
+    except Exception as error:  # foreign code
+        raise PluginError(f"{kind} {name!r} ({entry.value}): {type(error).__name__}: {error}") from error
+    if not _is_plugin(found):
+        raise PluginError(
+            f"{kind} {name!r} ({entry.value}) is no plug-in; decorate a class with asft.registry.plugin"
+        )
+    return cast(type[Any], found)
 
 
 def _module_from(path: Path, kind: str) -> Any:
     if not path.is_file():
-        raise PluginError(f"{kind} plug-in file {path} does not exist")
+        raise PluginError(f"{kind} plug-in file {path} does not exist (it is looked for from {Path.cwd()})")
     resolved = path.resolve()
     alias = f"asft_plugin_{hashlib.blake2b(str(resolved).encode(), digest_size=6).hexdigest()}"
     if alias in sys.modules:
@@ -110,7 +198,7 @@ def _module_from(path: Path, kind: str) -> Any:
     sys.modules[alias] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:  # foreign code
+    except (Exception, SystemExit) as error:  # foreign code, and a script without a main guard exits
         del sys.modules[alias]
         raise PluginError(f"{kind} plug-in file {path}: {type(error).__name__}: {error}") from error
     return module
