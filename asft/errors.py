@@ -3,6 +3,7 @@
     AsftError
     ├── PluginError     a plug-in name that cannot be found, or options that it does not take
     ├── DataError       a file, row or data set that cannot be used as it is
+    ├── PromptError     a prompt file that cannot be read, or values that do not fit it
     └── RequestError    a request that an endpoint refuses for good (the equal of HTTP 400 and 422)
 
 The command line prints an `AsftError` without a traceback; anything else keeps its traceback, because
@@ -20,6 +21,10 @@ class PluginError(AsftError):
 
 class DataError(AsftError):
     """A file, row or data set that cannot be used as it is."""
+
+
+class PromptError(AsftError):
+    """A prompt file that cannot be read or filled in, or values that do not fit its variables."""
 
 
 class RequestError(AsftError):

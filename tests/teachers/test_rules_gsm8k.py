@@ -6,6 +6,7 @@ import operator
 import os
 import random
 import re
+import time
 from fractions import Fraction
 from pathlib import Path
 
@@ -62,7 +63,7 @@ def made(question: str, solution: str, seed: int = 0) -> Variant:
     return new
 
 
-def test_a_variant_has_other_numbers_and_the_same_words():
+def test_a_variant_has_other_numbers_and_the_same_words() -> None:
     new = made(QUESTION, SOLUTION)
     assert re.sub(r"\d+", "N", new.question) == re.sub(r"\d+", "N", QUESTION)
     number = int(re.search(r"\d+", new.question).group())  # type: ignore[union-attr]
@@ -79,17 +80,17 @@ def test_a_variant_has_other_numbers_and_the_same_words():
     assert new.answer == str(total)
 
 
-def test_the_same_random_source_gives_the_same_variant_and_another_one_gives_others():
+def test_the_same_random_source_gives_the_same_variant_and_another_one_gives_others() -> None:
     assert made(QUESTION, SOLUTION, 3) == made(QUESTION, SOLUTION, 3)
     assert len({made(QUESTION, SOLUTION, seed).question for seed in range(20)}) > 5
 
 
-def test_render_writes_the_reply_format():
+def test_render_writes_the_reply_format() -> None:
     new = Variant(question="How many? ", solution="1+1 = <<1+1=2>>2\n#### 2\n", answer="2", changed=1, used=1)
     assert render(new) == "Question: How many?\nAnswer: 1+1 = <<1+1=2>>2\n#### 2"
 
 
-def test_number_words_change_as_words():
+def test_number_words_change_as_words() -> None:
     new = made(
         "Ann has seven boxes with 12 pens each. How many pens has she?",
         "She has 7 boxes * 12 pens = <<7*12=84>>84 pens.\n#### 84",
@@ -101,7 +102,7 @@ def test_number_words_change_as_words():
     check_right(new)
 
 
-def test_a_percentage_stays_a_percentage_and_its_decimal_follows():
+def test_a_percentage_stays_a_percentage_and_its_decimal_follows() -> None:
     new = made(
         "A coat costs $200. It is sold with a 20% discount. What does it cost now?",
         "The discount is 200*.2=$<<200*.2=40>>40\nSo it costs 200-40=$<<200-40=160>>160\n#### 160",
@@ -114,7 +115,7 @@ def test_a_percentage_stays_a_percentage_and_its_decimal_follows():
     check_right(new)
 
 
-def test_facts_of_the_world_stay():
+def test_facts_of_the_world_stay() -> None:
     question = (
         "A dog has 4 legs and sleeps 12 hours a day. How many legs do 9 dogs and how many hours in all "
         "do they sleep in 14 days, added up?"
@@ -131,7 +132,7 @@ def test_facts_of_the_world_stay():
             assert int(hours[1]) <= 16
 
 
-def test_shares_that_make_a_whole_still_make_one():
+def test_shares_that_make_a_whole_still_make_one() -> None:
     question = (
         "Of 200 students, 30% play tennis, 50% play football and the remaining 20% dance. "
         "How many more play football than tennis?"
@@ -146,7 +147,7 @@ def test_shares_that_make_a_whole_still_make_one():
             assert sum(map(int, re.findall(r"(\d+)%", new.question))) == 100
 
 
-def test_an_ambiguous_number_is_right_in_every_reading():
+def test_an_ambiguous_number_is_right_in_every_reading() -> None:
     # 6 is a number of the question and the result of 12/2: the last step may mean either.
     question = (
         "Tom has 12 nuts and eats half of them. His 6 friends bring him nuts, 6 each. How many come to him?"
@@ -183,7 +184,7 @@ def test_an_ambiguous_number_is_right_in_every_reading():
         ("", "", "no annotations"),
     ],
 )
-def test_what_cannot_be_varied_is_refused_with_a_reason(question: str, solution: str, reason: str):
+def test_what_cannot_be_varied_is_refused_with_a_reason(question: str, solution: str, reason: str) -> None:
     refusal = variant(question, solution, random.Random(0))
     assert isinstance(refusal, Cannot)
     assert refusal.reason == reason
@@ -203,7 +204,7 @@ LAYOUTS = {
 
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS.keys())
 @pytest.mark.parametrize("count", [1, 3])
-def test_problems_are_found_whatever_is_written_around_them(layout: str, count: int):
+def test_problems_are_found_whatever_is_written_around_them(layout: str, count: int) -> None:
     text = (
         "Write one new problem like these, with annotations like <<1+1=2>> and a last line `#### 2`.\n\n"
         + "\n\n".join(layout.format(q=QUESTION, a=SOLUTION) for _ in range(count))
@@ -215,7 +216,7 @@ def test_problems_are_found_whatever_is_written_around_them(layout: str, count: 
     assert all(text[w.start : w.end].endswith("#### 72") for w in found)
 
 
-def test_text_without_a_worked_problem_holds_none():
+def test_text_without_a_worked_problem_holds_none() -> None:
     assert find("Write a poem about <<1+1=2>>.") == []
     assert find("") == []
     assert find("#### 72") == []
@@ -225,19 +226,34 @@ def test_text_without_a_worked_problem_holds_none():
     st.text(alphabet="Q:A#<>/ \n?*12.$ab\0", max_size=200),
     st.text(alphabet="#<>=/+-* \n123.,$x%()\0", max_size=200),
 )
-def test_any_text_is_taken_without_an_error(question: str, solution: str):
+def test_any_text_is_taken_without_an_error(question: str, solution: str) -> None:
     for worked in find(f"{question}\n{solution}\n#### 3"):
         assert isinstance(variant(worked.question, worked.solution, random.Random(0)), Variant | Cannot)
 
 
+def test_long_hostile_text_is_read_at_once() -> None:
+    hostile = (
+        "####\n" * 20_000,
+        "Question" + " " * 50_000,
+        "1+" * 20_000,
+        "#### 1\n" * 5000,
+        "Q: ?\n" * 20_000,
+    )
+    begun = time.perf_counter()
+    for text in [*hostile, "<" * 50_000, "9" * 50_000, "<<1+1=2>>" * 5000, "\n \n" * 20_000, "*" * 50_000]:
+        for worked in find(f"{text}\n#### 3"):
+            variant(worked.question, worked.solution, random.Random(0))
+    assert time.perf_counter() - begun < 5
+
+
 @given(st.integers(0, 99))
-def test_number_words_read_back_as_they_were_written(number: int):
+def test_number_words_read_back_as_they_were_written(number: int) -> None:
     words = prose_numbers.in_words(Fraction(number))
     assert words is not None
     assert [n.value for n in prose_numbers.read(f"She has {words} cats.")] == [number]
 
 
-def test_numbers_in_prose_are_read_exactly():
+def test_numbers_in_prose_are_read_exactly() -> None:
     text = "$1,250.50 and .5 of 3/8, two-thirds of 2 1/2 dozen, a ratio of 5:8, two hundred in 12-packs."
     assert [(n.text, n.value) for n in prose_numbers.read(text)] == [
         ("1,250.50", Fraction(2501, 2)),
@@ -266,7 +282,7 @@ def test_numbers_in_prose_are_read_exactly():
         (".1+.2", Fraction(3, 10)),
     ],
 )
-def test_arithmetic_is_exact_and_binds_as_in_school(text: str, value: Fraction):
+def test_arithmetic_is_exact_and_binds_as_in_school(text: str, value: Fraction) -> None:
     parsed = arithmetic.parse(text)
     assert parsed is not None
     assert arithmetic.compute(parsed.tree, arithmetic.as_written) == value
@@ -275,11 +291,11 @@ def test_arithmetic_is_exact_and_binds_as_in_school(text: str, value: Fraction):
 @pytest.mark.parametrize(
     "text", ["", "2+", "(2", "2)", "abs(2)", "2**", "1 2", "x", "9" * 400, "(" * 200 + "1"]
 )
-def test_what_is_no_plain_arithmetic_is_not_parsed(text: str):
+def test_what_is_no_plain_arithmetic_is_not_parsed(text: str) -> None:
     assert arithmetic.parse(text) is None
 
 
-def test_division_by_zero_has_no_value():
+def test_division_by_zero_has_no_value() -> None:
     parsed = arithmetic.parse("1/(2-2)")
     assert parsed is not None
     assert arithmetic.compute(parsed.tree, arithmetic.as_written) is None
@@ -294,7 +310,7 @@ def rows() -> list[dict[str, str]]:
     return [json.loads(line) for line in text.splitlines()]
 
 
-def test_variants_of_gsm8k_are_right_and_reach_more_than_half_of_it(rows: list[dict[str, str]]):
+def test_variants_of_gsm8k_are_right_and_reach_more_than_half_of_it(rows: list[dict[str, str]]) -> None:
     sample = rows[::15]
     found = 0
     for number, row in enumerate(sample):
@@ -310,7 +326,7 @@ def test_variants_of_gsm8k_are_right_and_reach_more_than_half_of_it(rows: list[d
     assert found / len(sample) >= 0.5
 
 
-def test_gsm8k_problems_are_found_in_every_layout(rows: list[dict[str, str]]):
+def test_gsm8k_problems_are_found_in_every_layout(rows: list[dict[str, str]]) -> None:
     for number, layout in enumerate(LAYOUTS.values()):
         some = rows[number * 900 : number * 900 + 40]
         text = "Write a new one.\n\n" + "\n\n".join(

@@ -8,7 +8,7 @@ to give all of them the same value; so a wrong guess about the origin cannot mak
 import re
 from fractions import Fraction
 
-from asft.teachers.rules.arithmetic import NUMBER, as_written, compute, parse, to_fraction
+from asft.teachers.rules.arithmetic import EQUATION, NUMBER, as_written, compute, parse, to_fraction
 from asft.teachers.rules.gsm8k import numbers, plausible
 from asft.teachers.rules.gsm8k.numbers import Number
 from asft.teachers.rules.gsm8k.sources import (
@@ -25,10 +25,13 @@ from asft.teachers.rules.gsm8k.sources import (
     evaluate,
 )
 
+MAX_CHARS = 4000
+MAX_STEPS = 40
+MAX_NUMBERS = 40
+"""Bounds that no GSM8K problem comes near; they keep the search small on anything else."""
+
 _ANNOTATION = re.compile(r"<<([^<>]*)>>")
 _FINAL = re.compile(r"####\s*(\S.*?)\s*$")
-_TERM = rf"[(\s]*\$?{NUMBER}%?[)\s]*"
-_EQUATION = re.compile(rf"(?P<left>{_TERM}(?:[-+*/x×÷]{_TERM})+)=\s*\$?\s*(?P<right>{NUMBER})(?P<percent>%?)")
 _RELATION = re.compile(r"\b(half|twice|doubled?|tripled?|thrice|quadrupled?)\b", re.IGNORECASE)
 _ALGEBRA = re.compile(
     r"(?<![A-Za-z\d])\d+(?:\.\d+)?[a-zA-Z](?![A-Za-z])(?!\s*\d)|\b(?:[Ll]et|x|y)\s*=|\blet [a-zA-Z] (?:be|=)"
@@ -139,7 +142,12 @@ class _Binder:
         self.known = known
 
     def _check_form(self) -> None:
-        if not _ANNOTATION.search(self.solution):
+        if len(self.question) > MAX_CHARS or len(self.solution) > MAX_CHARS:
+            raise _Unbound("too long", "")
+        count = sum(1 for _ in _ANNOTATION.finditer(self.solution))
+        if count > MAX_STEPS or len(self.givens) + len(self.others) > MAX_NUMBERS:
+            raise _Unbound("too long", "")
+        if not count:
             raise _Unbound("no annotations", "")
         if not _FINAL.search(self.solution):
             raise _Unbound("no final answer", "")
@@ -166,7 +174,7 @@ class _Binder:
         """Calculations in the prose that have no annotation of their own."""
         kept = []
         flat = re.sub(r"\0+", lambda m: " " * len(m.group()), self.prose)
-        for match in _EQUATION.finditer(flat):
+        for match in EQUATION.finditer(flat):
             span = self.prose[match.start() : match.end()]
             if "\0" in span and match.start() + span.index("\0") not in bare:
                 continue

@@ -11,10 +11,13 @@ from dataclasses import dataclass
 _FINAL = re.compile(r"^[ \t>]*####[ \t]*(?P<answer>[-−+]?[ \t]*[$€£]?[ \t]*[-−]?[.\d][^\n<]*)", re.MULTILINE)
 _ADJECTIVES = (
     r"(?:(?:the|a|an|seed|original|example|given|sample|worked|reference|gold|correct|model"
-    r"|step[- ]by[- ]step|final|word|math|student|existing|first|second|third)[ \t]+)*"
+    r"|step[- ]by[- ]step|final|word|math|student|existing|first|second|third)[ \t]{1,3}){0,4}"
 )
-_LINE = r"^[ \t]*(?:[>#*_(\[-]+[ \t]*)*(?:\d+[.)][ \t]*)?[*_\"]*"
-_CLOSE = r"[ \t]*(?:no\.?)?[ \t]*#?\d*[)\]]?[*_\"]*[ \t]*(?:[:.)][*_]*(?=\s|$)|$)[*_ \t]*"
+_LINE = r"^[>#*_(\[ \t-]{0,20}(?:\d{1,3}[.)][ \t]{0,3})?[*_\"]{0,3}"
+_CLOSE = (
+    r"[ \t]{0,3}(?:no\.?)?[ \t]{0,3}#?\d{0,4}[)\]]?[*_\"]{0,3}[ \t]{0,3}"
+    r"(?:[:.)][*_]{0,3}(?=\s|$)|$)[*_ \t]{0,9}"
+)
 _ASKED = r"questions?|problems?|q|exercise|task|prompt|instruction|input|user|human|examples?|seeds?"
 _WORKED = r"answers?|solutions?|a|s|response|completion|output|assistant|explanation|working|worked"
 _QUESTION_LABEL = re.compile(
@@ -134,5 +137,5 @@ def _trim(text: str, start: int, end: int) -> tuple[str, int]:
     body = body.strip().strip("`")
     if len(body) > 1 and body[0] == body[-1] == '"':
         body = body[1:-1]
-    body = re.sub(r"^[*_]+\s+|\s+[*_]+$", "", body).strip()
+    body = re.sub(r"^[*_]{1,3}\s+|\s{1,3}[*_]{1,3}$", "", body).strip()
     return body, start + max(0, part.find(body))

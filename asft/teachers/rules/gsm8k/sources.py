@@ -9,6 +9,7 @@ from asft.teachers.rules.arithmetic import Expression
 from asft.teachers.rules.gsm8k.numbers import Number
 
 Reason = Literal[
+    "too long",
     "no annotations",
     "no final answer",
     "annotation is not plain arithmetic",
