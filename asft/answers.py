@@ -56,6 +56,7 @@ _D = (
     r"|\.[0-9]++)"
 )
 _FRAC = r"\\[dtc]?frac\s*\{\s*(?P<Xn>[-+]?D)\s*\}\s*\{\s*(?P<Xd>[-+]?D)\s*\}"
+_SHORT_FRAC = r"\\[dtc]?frac\s*(?P<Xn>[0-9])\s*(?P<Xd>[0-9])"
 _POWER = r"10\s*(?:\^|\*\*)\s*(?:\{\s*(?P<Xb>[-+]?[0-9]{1,9})\s*\}|(?P<Xe>[-+]?[0-9]{1,9}))"
 _TOKEN = (
     r"(?<![A-Za-z0-9_.])(?P<sign>(?<![)\]}])[-+])?(?P<money>[$€£¥₹])?(?P<sign2>(?<=[$€£¥₹])[-+])?(?:"
@@ -66,11 +67,10 @@ _TOKEN = (
     + _POWER.replace("X", "s")
     + r"|(?:\s{1,3}and)?\s{1,3}(?P<n>[0-9]++)\s?/\s?(?P<d>[0-9]++)(?![/.,]?[0-9])"
     + r"|\s{0,3}"
-    + _FRAC.replace("X", "m")
+    + f"(?:{_FRAC.replace('X', 'm')}|{_SHORT_FRAC.replace('X', 'h')})"
     + r"|\s?/\s?(?P<over>D)"
     + ")?|"
-    + _FRAC.replace("X", "f")
-    + r"|\\[dtc]?frac\s*(?P<gn>[0-9])\s*(?P<gd>[0-9])"
+    + f"{_FRAC.replace('X', 'f')}|{_SHORT_FRAC.replace('X', 'g')}"
     + ")"
 )
 # Within prose a plain space does not group digits ("2 300 g packs"); in an answer by itself it does.
@@ -119,8 +119,8 @@ def _after_marks(text: str) -> Iterator[str]:
         content = next((rest for line in lines if (rest := _tidy(_without_label(line)))), "")
         end = mark.start()
         if content and not _HEADING.match(content):
-            inner = next(_boxes(content), None)
-            yield inner if inner is not None else content
+            # In prose "72!" is an exclamation; in a box it is a factorial.
+            yield next(_boxes(content), content.rstrip("!"))
 
 
 def _without_label(line: str) -> str:
@@ -192,12 +192,13 @@ _SHORT_UNITS = frozenset(
     )
 )
 _SPACING = re.compile(
-    r"\\[,;:! ]|\\q?quad\b|\\left\b|\\right\b|\\[()\[\]]|\*\*|[`$€£¥₹\u200b\ufeff]|\bUS(?=\$)"
+    r"\\[,;:! ]|\\q?quad\b|\\left\b|\\right\b|\\[()\[\]]|\*\*|[`$€£¥₹\u200b\ufeff]"
+    r"|<<[^<>]*+>>|<\|\w{1,30}\|>|</s>|\bUS(?=\$)"
 )
 _WRAPPER = re.compile(
     r"\\(?:text(?:bf|it|rm|normal)?|math(?:rm|bf|it|sf)|mbox|operatorname|boxed|fbox)\s{0,3}\{([^{}]*+)\}"
 )
-_CLAUSE = re.compile(r"\s(?:because|since|so|as|which|where|when|after|but)\b|;|—|,\s+(?=[a-z])")
+_CLAUSE = re.compile(r"\s(?:because|since|so|as|which|where|when|after)\b|—|[,;]\s+(?!or\b|and\b)(?=[a-z])")
 _WORD = re.compile(r"[^\W\d_]+")
 
 
@@ -206,11 +207,15 @@ def number(text: str) -> Fraction | None:
     if len(text) > MAX_CHARS:
         return None
     plain = _plain(text)
-    plain = re.split(r"=|≈|≃|\\approx", plain)[-1].strip()
-    found = _quantity(plain)
-    if found is None and (clause := _CLAUSE.search(plain)):
-        found = _quantity(plain[: clause.start()])
-    return found
+    plain = re.sub(r"(?<=\S) \([^()]*+\)$", "", plain)
+    # Of "48+24 = 72" the last side counts, of "72 = 48+24" the first.
+    sides = re.split(r"=|≈|≃|\\approx", plain)
+    for side in (sides[-1], sides[0]):
+        clause = _CLAUSE.search(side)
+        for part in (side, side[: clause.start()] if clause else ""):
+            if (found := _quantity(part.strip())) is not None:
+                return found
+    return None
 
 
 def _plain(text: str) -> str:
@@ -231,18 +236,22 @@ def _lowered(match: re.Match[str]) -> str:
 def _quantity(text: str) -> Fraction | None:
     """Read `[words] number [scale] [unit]`; a second number anywhere makes it no quantity."""
     text = text.rstrip(" .,;:?")
-    while text[:1] + text[-1:] in ("()", "{}") and text.find(text[-1]) == len(text) - 1:
+    while text[:1] + text[-1:] in ("()", "{}", "[]") and text.find(text[-1]) == len(text) - 1:
         text = text[1:-1].strip()
     text = re.sub(r"^([-+]) ", r"\1", text)
     match = _WHOLE.search(text)
     if match is None:
         return None
     lead, trail = text[: match.start()], text[match.end() :]
-    trail = re.sub(r"(?<=[^\W\d_])\^(?:\{-?[1-9]\}|-?[1-9])", "", re.sub(r"\s?\([^()]*+\)$", "", trail))
+    trail = re.sub(r"(?<=[^\W\d_])\^(?:\{-?[1-9]\}|-?[1-9])", "", trail)
     lead_words, trail_words = _WORD.findall(lead), _WORD.findall(trail)
     if not _are_words(lead) or lead[-1:].isalpha() or not _are_words(trail):
         return None
-    if lead[-1:] == "-" or _NOT_A_UNIT_OF & {word.lower() for word in lead_words}:
+    if (
+        lead[-1:] == "-"
+        or re.search(r"\band (?:a|one) [a-z]", trail)
+        or _NOT_A_UNIT_OF & {word.lower() for word in lead_words}
+    ):
         return None
     glued = trail[:1].isalpha() and len(trail_words[0]) <= 2
     alone = bool(trail_words) and all(len(word) == 1 for word in trail_words)
@@ -270,7 +279,7 @@ def _value(match: re.Match[str]) -> Fraction | None:
     value = Fraction(1)
     if match["a"]:
         value = _decimal(match["a"])
-    for top, bottom in (("n", "d"), ("mn", "md"), ("fn", "fd"), ("gn", "gd")):
+    for top, bottom in (("n", "d"), ("mn", "md"), ("hn", "hd"), ("fn", "fd"), ("gn", "gd")):
         if match[top]:
             numerator, denominator = _decimal(match[top]), _decimal(match[bottom])
             mixed = match["a"] is not None
@@ -413,7 +422,9 @@ def _symbolically_equal(answer: str, reference: str) -> bool:
     # math-verify warns once that its time limit is off; the shape above takes its place.
     math_verify.parser.TIMEOUT_WARNING_SHOWN = math_verify.grader.TIMEOUT_WARNING_SHOWN = True
     # Only the LaTeX reader: the one for plain expressions hands text to sympy's parse_expr, which evaluates.
-    reader = [math_verify.LatexExtractionConfig()]
+    # Its own reading of units takes the variable t for one.
+    form = math_verify.parser.NormalizationConfig(malformed_operators=True, nits=True, boxed="none")
+    reader = [math_verify.LatexExtractionConfig(normalization_config=form)]
     try:
         gold, given = (
             math_verify.parse(f"${side}$", reader, fallback_mode="no_fallback", parsing_timeout=None)
