@@ -162,6 +162,68 @@ def test_an_ambiguous_number_is_right_in_every_reading() -> None:
 
 
 @pytest.mark.parametrize(
+    ("question", "solution", "kept"),
+    [
+        # What is left of a half is the other half only while the share is 50%: 80 is 160/2 and 160-80.
+        (
+            "Dan has 160 games. He bought 50% of them for $7 each and the others for $3. What did he pay?",
+            "50% of them are 160*50/100 = <<160*50/100=80>>80 games.\nThey cost 80*7 = <<80*7=560>>560\n"
+            "The other 80 games cost 80*3 = <<80*3=240>>240\nTogether 560+240 = <<560+240=800>>800\n#### 800",
+            "50%",
+        ),
+        # Two parts of the same size still make the whole.
+        (
+            "Of the 10 bunches 5 are roses and the remaining 5 are daisies. A bunch of roses costs $8, "
+            "one of daisies $6. What do all cost?",
+            "Roses: 5*8 = <<5*8=40>>40\nDaisies: 5*6 = <<5*6=30>>30\nAll: 40+30 = <<40+30=70>>70\n#### 70",
+            "10 bunches 5 are roses and the remaining 5 are",
+        ),
+        # Things that are told one by one keep their number.
+        (
+            "A cup has 4 rounds. The first round has 8 games, the second round 6 and the third round 3, and "
+            "so has the last. Each of the 4 rounds costs $90. What do they cost?",
+            "4*90 = <<4*90=360>>360\n#### 360",
+            "4 rounds",
+        ),
+        (
+            "Three friends, Ann, Ben and Cem, each buy 6 pens for $4 each. What do they pay?",
+            "One pays 6*4 = <<6*4=24>>24\nAll pay 24*3 = <<24*3=72>>72\n#### 72",
+            "Three friends",
+        ),
+        (
+            "Ann swims 20 lengths on each of the first 5 days of the week and 35 on the remaining 2 "
+            "days. How many are that?",
+            "5*20 = <<5*20=100>>100\n2*35 = <<2*35=70>>70\n100+70 = <<100+70=170>>170\n#### 170",
+            "5 days of the week and",
+        ),
+    ],
+)
+def test_what_the_question_says_stays_consistent(question: str, solution: str, kept: str) -> None:
+    found = [variant(question, solution, random.Random(seed)) for seed in range(10)]
+    variants = [new for new in found if isinstance(new, Variant)]
+    assert variants
+    for new in variants:
+        assert kept in new.question
+        check_right(new)
+
+
+def test_very_long_numbers_are_no_burden() -> None:
+    question = "A star has 482653119666123 atoms and another 119666482653123 fewer. How many have both?"
+    solution = (
+        "482653119666123-119666482653123 = <<482653119666123-119666482653123=362986637013000>>"
+        "362986637013000\n#### 362986637013000"
+    )
+    begun = time.perf_counter()
+    variant(question, solution, random.Random(0))
+    variant(
+        "He pays $0.000000000012.",
+        "2*0.000000000012 = <<2*0.000000000012=0.000000000024>>\n#### 0",
+        random.Random(0),
+    )
+    assert time.perf_counter() - begun < 1
+
+
+@pytest.mark.parametrize(
     ("question", "solution", "reason"),
     [
         (QUESTION, "She sold 72 clips.\n#### 72", "no annotations"),
@@ -323,7 +385,7 @@ def test_variants_of_gsm8k_are_right_and_reach_more_than_half_of_it(rows: list[d
         assert re.sub(r"[\d.,]+", "", new.question).count(" ") == re.sub(
             r"[\d.,]+", "", row["question"]
         ).count(" ")
-    assert found / len(sample) >= 0.5
+    assert found / len(sample) >= 0.55
 
 
 def test_gsm8k_problems_are_found_in_every_layout(rows: list[dict[str, str]]) -> None:

@@ -17,7 +17,7 @@ MAX_DIGITS = 15
 NUMBER = r"(?:\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?|\d++(?:\.\d+)?|\.\d+)"
 _TERM = rf"[(\s]{{0,9}}\$?{NUMBER}%?[)\s]{{0,9}}"
 EQUATION = re.compile(
-    rf"(?P<left>(?<![\d.,]){_TERM}(?:[-+*/x×÷]{_TERM}){{1,20}})=\s{{0,9}}\$?\s{{0,9}}(?P<right>{NUMBER})(?P<percent>%?)"
+    rf"(?P<left>(?<![\d.,]){_TERM}(?:[-+*/x×÷]{_TERM}){{1,20}})=\s{{0,3}}\$?\s{{0,60}}(?P<right>{NUMBER})(?P<percent>%?)"
 )
 """A calculation in prose: "5 + 7 = 12". Bounded repeats keep it linear on any text."""
 _TOKEN = re.compile(rf"\s*(?:(?P<number>\$?\s*{NUMBER}\s*%?)|(?P<mark>[-+*/()xX×÷·−–]))")

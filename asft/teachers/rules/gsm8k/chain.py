@@ -98,6 +98,7 @@ class _Binder:
         self.mentions: list[Mention] = []
         self.equal: list[tuple[Source, Source]] = []
         self.starts: list[int] = []
+        self.has_rest = plausible.tells_the_rest(question)
         self._read_question()
 
     def chain(self) -> Chain | Cannot:
@@ -120,7 +121,7 @@ class _Binder:
         by_value: dict[Fraction, list[Number]] = {}
         others = []
         for number in found:
-            if plausible.is_fact(self.question, number):
+            if plausible.is_fact(self.question, number) or plausible.is_listed(self.question, number):
                 others.append(number)
             else:
                 by_value.setdefault(number.value, []).append(number)
@@ -167,6 +168,11 @@ class _Binder:
         bare = {start for start, _, text, _ in found if _is_bare(text)}
         for start, at, text in self._equations(bare):
             found.append((start, at, text, False))
+        spelt = [(start, start + len(text)) for start, _, text, inside in found if not inside]
+        for at in bare:
+            shown = any(start < at < end for start, end in spelt)
+            if self.prose[:at].rstrip(" $").endswith("=") and not shown:
+                raise _Unbound("annotation is not plain arithmetic", "a bare result")
         for start, at, text, inside in sorted(found):
             self._bind_step(start, at, text, inside)
 
@@ -232,7 +238,15 @@ class _Binder:
         if not candidates:
             candidates = [self._unwritten(value)]
         self.equal += [(candidates[0], other) for other in candidates[1:]]
+        if self.has_rest and not isinstance(candidates[0], Constant):
+            self._keep_halves(candidates[0], value)
         return candidates[0]
+
+    def _keep_halves(self, source: Source, value: Fraction) -> None:
+        """Half of a whole is also what is left of it: both readings have to stay one."""
+        wholes: list[Source] = [Given(index=self.given_of[2 * value])] if 2 * value in self.given_of else []
+        wholes += [Result(step=i) for i, step in enumerate(self.steps) if step.value == 2 * value]
+        self.equal += [(source, Combined(left=whole, sign="-", right=source)) for whole in wholes]
 
     def _unwritten(self, value: Fraction) -> Source:
         """A value that is written neither in the question nor before: a share, a constant, nothing."""
@@ -274,7 +288,7 @@ class _Binder:
         """All ways to get the value from two numbers at hand: any of them may be what the solution means."""
         hand: list[Source] = [Given(index=i) for i in range(len(self.givens))]
         hand += [Result(step=i) for i in range(len(self.steps))]
-        fixed: list[Source] = [Constant(value=Fraction(n)) for n in (1, 2, 100)]
+        fixed: list[Source] = [Constant(value=n) for n in sorted({*self.known, Fraction(2), Fraction(100)})]
         fixed += [Constant(value=n.value) for n in self.others if n.value != 1]
         found: list[Source] = []
         for i, left in enumerate(hand):
@@ -315,6 +329,8 @@ class _Binder:
                 self._pin(number.value)
             else:
                 source = self._beside(number) or self._source(number.value)
+                if isinstance(source, Constant) and self.prose[: number.start].rstrip(" $").endswith("="):
+                    raise _Unbound("number of unknown origin", f"= {number.text}")
                 self.mentions.append(Mention(number=number, source=source, inside=False))
         last = Result(step=len(self.steps) - 1)
         self.mentions.append(Mention(number=read[-1], source=last, inside=False))

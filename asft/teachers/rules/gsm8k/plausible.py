@@ -61,6 +61,9 @@ _CLASHES = re.compile(
     r"\b(?:remaining|remainder|rest|others?|left|all|total|both|altogether|of them|of which)\b", re.I
 )
 
+_GRADES = re.compile(
+    r"\b(?:final|midterm|average|test|exam|quiz|class)\s+(?:grade|score)s?\b|\bexams?\b", re.IGNORECASE
+)
 _CAPS: tuple[tuple[re.Pattern[str], int], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), cap)
     for pattern, cap in (
@@ -111,6 +114,78 @@ def is_fact(text: str, number: Number) -> bool:
     )
 
 
+_ORDINAL_NOUN = re.compile(
+    r"\b(?:first|second|third|\w{1,4}(?:th|nth)|twelfth|seventh|last|final|next|other|remaining|\d+(?:st|nd|rd|th))\s+"
+    r"(?:\w+\s+)?([a-z]+)",
+    re.IGNORECASE,
+)
+_PERSON = re.compile(
+    r"^[-\s]+(?:\w+\s+)?(?:friends?|people|persons?|siblings|brothers|sisters|child(?:ren)?|kids|sons|daughters|students"
+    r"|girls|boys|men|women|players|cousins|roommates|(?:co-?)?workers|neighbors|members|contestants|adults|teens"
+    r"|teenagers|grandchildren|employees|candidates|sellers|runners|ladies|guys|teammates|classmates|colleagues)\b",
+    re.IGNORECASE,
+)
+_SORT = re.compile(
+    r"^[-\s]+(?:\w+\s+)?(?:kinds?|types?|colors?|flavors?|varieties|sizes|categories|subjects|species|shapes|courses)\b",
+    re.IGNORECASE,
+)
+_NAME = re.compile(r"\b[A-Z][a-z]+\b")
+_STARTS = """
+A After All Also An And Another As At Because Before Both But By Calculate Each Every Find First For
+From Given Half Her His How However If In It Its Last Later Mr Mrs Ms Dr Next Now Of On Once One
+Only Out She He Since So Some That The Their Then There These They This Those To Today Together
+Tomorrow Two Three Four Five Six Seven Eight Nine Ten Twice Until We What When Where Which While Who
+With Yesterday You Your My I Let Our During Not No Monday Tuesday Wednesday Thursday Friday Saturday
+Sunday January February March April May June July August September October November December
+Christmas Halloween Easter Initially Finally Altogether
+"""
+_NO_NAMES = frozenset(_STARTS.split())
+"""Words with a capital letter that name nobody."""
+_DAY_NAME = re.compile(r"\b(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)days?\b")
+
+
+def is_listed(text: str, number: Number) -> bool:
+    """Whether the things that a small number counts are told one by one, so that it has to stay.
+
+    Three days of which the first, the second and the third are described; five people who all have names;
+    the days of one week.
+    """
+    if number.value.denominator != 1 or number.value > 10:
+        return False
+    after = text[number.end : number.end + 40]
+    counted = {word.lower().rstrip("s") for word in re.findall(r"[A-Za-z]+", after)[:2]}
+    if counted & {noun.lower().rstrip("s") for noun in _ORDINAL_NOUN.findall(text)} - {
+        "of",
+        "the",
+        "and",
+        "time",
+    }:
+        return True
+    if _SORT.search(after):
+        return True
+    if _PERSON.search(after):
+        names = len({name for name in _NAME.findall(text) if name not in _NO_NAMES})
+        return number.value in (names, names - 1)
+    if "day" in counted:
+        named = len(set(_DAY_NAME.findall(text)))
+        per_week = re.match(r"[-\s]+days?\s+(?:a|per|each|every)\s+week", after)
+        parts = re.search(r"\b(?:rest|remaining|other|first|last|next)\b", text, re.IGNORECASE)
+        return number.value == named or bool("week" in text.lower() and parts and not per_week)
+    return False
+
+
+def speaks_of_age(question: str) -> bool:
+    """Whether the problem is about the ages of people."""
+    return bool(
+        re.search(r"\byears?[- ]old\b|\b(?:age|ages|aged|older|younger|born)\b", question, re.IGNORECASE)
+    )
+
+
+def tells_the_rest(text: str) -> bool:
+    """Whether the text names a rest, so that a solution may take a part from the whole in silence."""
+    return bool(re.search(r"\b(?:others?|remaining|remainder|rest|left)\b", text, re.IGNORECASE))
+
+
 def _is_year(before: str, after: str, number: Number) -> bool:
     if "," in number.text or "$" in before[-2:]:
         return False
@@ -152,6 +227,8 @@ def cap(text: str, number: Number, scene: str) -> Fraction | None:
         limit = Fraction(14)
     elif word == "day" and "month" in low:
         limit = Fraction(28)
+    elif _GRADES.search(scene) and word not in ("$", "%") and number.value <= 100:
+        limit = min(limit or Fraction(100), Fraction(100))
     elif word == "minute" and number.value < 60:
         limit = Fraction(59)
     return limit if limit is not None and number.value <= limit else None
@@ -191,7 +268,14 @@ def values_near(number: Number, kind_of: str, limit: Fraction | None) -> list[Fr
             low, high = max(2, size - 8), size + 8
     if kind_of == "%":
         high = min(high, 95)
-    return [Fraction(v) for v in range(low, high + 1, step) if v <= top][:120]
+    high = min(high, int(top))
+    return [Fraction(v * step) for v in _spread(-(-low // step), high // step)]
+
+
+def _spread(low: int, high: int) -> range:
+    """At most about 120 whole numbers over the range; an odd stride, so that odd and even ones occur."""
+    stride = max(1, (high - low) // 120)
+    return range(low, high + 1, stride + 1 - stride % 2)
 
 
 def _decimals_near(number: Number, kind_of: str) -> list[Fraction]:
@@ -199,24 +283,15 @@ def _decimals_near(number: Number, kind_of: str) -> list[Fraction]:
     part = value - int(value)
     if part == 0 or value.denominator > 100:
         step = Fraction(1) if part == 0 and value >= 4 else Fraction(1, value.denominator)
-    elif part.denominator in (2, 4):
-        step = Fraction(1, part.denominator)
     elif kind_of == "$" and part >= Fraction(9, 10):
-        step = Fraction(1)
+        step = Fraction(1)  # $4.99 stays a price that ends in .99
     else:
-        step = Fraction(1, 20) if value.denominator == 20 else Fraction(1, min(value.denominator, 100))
-        if value.denominator in (5, 10):
-            step = Fraction(1, 10)
-        elif value.denominator in (25, 50, 100):
-            step = Fraction(1, 100)
-        elif value.denominator == 20:
-            step = Fraction(1, 20)
+        step = Fraction(1, {5: 10, 25: 100, 50: 100}.get(value.denominator, value.denominator))
     count = int(value / step)
     low, high = max(1, count // 2), count * 2
     start = value - count * step
-    found = [start + k * step for k in range(low, high + 1)]
-    kept = [v for v in found if v > 0 and (v < 1) == (value < 1) and v != 1]
-    return kept[:: max(1, len(kept) // 120)]
+    found = [start + k * step for k in _spread(low, high)]
+    return [v for v in found if v > 0 and (v < 1) == (value < 1) and v != 1]
 
 
 def article_fits(text: str, number: Number, value: Fraction) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from asft.teachers.rules.arithmetic import compute
+from asft.teachers.rules.arithmetic import EQUATION, as_written, compute, parse, to_fraction
 from asft.teachers.rules.gsm8k import numbers, plausible
 from asft.teachers.rules.gsm8k.chain import bind
 from asft.teachers.rules.gsm8k.numbers import Number
@@ -118,9 +118,12 @@ class _Search:
             if text is None:
                 return Cannot(reason="no sensible numbers found", detail=f"cannot write {new}")
             worked.append((mention.number.start, mention.number.end, text))
+        new_solution = numbers.rewrite(self.solution, worked)
+        if not _adds_up_alike(self.solution, new_solution):
+            return Cannot(reason="no sensible numbers found", detail="the prose would not add up")
         return Variant(
             question=numbers.rewrite(self.question, asked),
-            solution=numbers.rewrite(self.solution, worked),
+            solution=new_solution,
             answer=numbers.plain(results[-1]),
             changed=changed,
             used=len(self.used),
@@ -150,6 +153,7 @@ class _Rules:
         ]
         self.share_total = sum((self.first[i] for i in self.shares), Fraction(0))
         self.sums = _sums(question, chain) if plausible.shares_a_whole(question) else []
+        self.factor = Fraction(3, 2) if plausible.speaks_of_age(question) else Fraction(4)
         self.caps: dict[int, Fraction] = {}
         for mention in chain.mentions:
             if isinstance(mention.source, Result) and not mention.inside:
@@ -167,7 +171,7 @@ class _Rules:
             if partial is None or not all(map(_alike, partial, self.partial[i] or [])):
                 return None
             result = partial[-1] * 100 if step.as_percent else partial[-1]
-            if not _in_range(result, step.value) or (i in self.caps and result > self.caps[i]):
+            if not _in_range(result, step.value, self.factor) or (i in self.caps and result > self.caps[i]):
                 return None
             results.append(result)
         for one, other in self.chain.equal:
@@ -264,11 +268,14 @@ def _ordered_pairs(question: str, chain: Chain) -> list[tuple[Source, Source]]:
 
 def _sums(question: str, chain: Chain) -> list[tuple[Source, tuple[Source, ...]]]:
     """Numbers of the question that add up to another one: the whole and its parts."""
-    places: list[tuple[Source, Fraction]] = [(Given(index=i), g[0].value) for i, g in enumerate(chain.givens)]
+    places: list[tuple[Source, Fraction]] = [
+        (Given(index=i), n.value) for i, group in enumerate(chain.givens) for n in group
+    ]
     places += [(Constant(value=n.value), n.value) for n in chain.others if n.value > 1]
     found: list[tuple[Source, tuple[Source, ...]]] = []
+    smallest = 3 if plausible.tells_the_rest(question) else 10
     for whole, total in places:
-        if total < 10:
+        if total < smallest:
             continue
         for i, (one, a) in enumerate(places):
             for j, (two, b) in enumerate(places[i + 1 :], i + 1):
@@ -287,7 +294,8 @@ def _alike(new: Fraction, old: Fraction) -> bool:
     return True
 
 
-def _in_range(new: Fraction, old: Fraction) -> bool:
+def _in_range(new: Fraction, old: Fraction, factor: Fraction) -> bool:
+    """Alike, as fine as the original, on the same side of 1, and within the factor of it."""
     if not _alike(new, old):
         return False
     if old.denominator != 1 and (
@@ -296,8 +304,28 @@ def _in_range(new: Fraction, old: Fraction) -> bool:
         return False
     if (old == 1) != (new == 1) or (abs(old) < 1) != (abs(new) < 1):
         return False
-    low, high = abs(old) / 4, abs(old) * 4
+    low, high = abs(old) / factor, abs(old) * factor
     return low <= abs(new) <= max(high, Fraction(12)) if old.denominator == 1 else low <= abs(new) <= high
+
+
+def _adds_up_alike(old: str, new: str) -> bool:
+    """Whether every calculation in the prose that held still holds, with units left out of account."""
+    for before, after in zip(old.split("\n"), new.split("\n"), strict=True):
+        held, holds = _calculations(before), _calculations(after)
+        if len(held) != len(holds) or any(a and not b for a, b in zip(held, holds, strict=True)):
+            return False
+    return True
+
+
+def _calculations(line: str) -> list[bool]:
+    text = re.sub(r"<<[^<>]*>>", "", line)
+    text = re.sub(r"(?<=[\d)])\s*x\s*(?=[\d($])", "*", text)
+    text = re.sub(r"[A-Za-z]+(?:/[A-Za-z]+)*|\$|(?<=[A-Za-z])-|%(?=\s*\w)", "", text)
+    found = []
+    for match in EQUATION.finditer(text):
+        expression, right = parse(match["left"]), to_fraction(match["right"])
+        found.append(expression is not None and compute(expression.tree, as_written) == right)
+    return found
 
 
 def _new_text(text: str, number: Number, value: Fraction, inside: bool) -> str | None:
