@@ -244,6 +244,14 @@ def test_very_long_numbers_are_no_burden() -> None:
             "too little can change",
         ),
         ("", "", "no annotations"),
+        (
+            "A third of 24?",
+            "Of 24 nuts ⅓ * 24 = 8.\n24-8 = <<24-8=16>>16\n#### 16",
+            "number of unknown origin",
+        ),
+        (QUESTION, "48 clips / 2 pages = <<24=24>>24\n#### 24", "annotation is not plain arithmetic"),
+        ("He saves $2, $4, $8 in this pattern. Next?", "8*2 = <<8*2=16>>16\n#### 16", "relation in words"),
+        ("Nuts. " * 1000, "1+1 = <<1+1=2>>2\n#### 2", "too long"),
     ],
 )
 def test_what_cannot_be_varied_is_refused_with_a_reason(question: str, solution: str, reason: str) -> None:

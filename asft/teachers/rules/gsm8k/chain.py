@@ -32,6 +32,7 @@ MAX_NUMBERS = 40
 
 _ANNOTATION = re.compile(r"<<([^<>]*)>>")
 _FINAL = re.compile(r"####\s*(\S.*?)\s*$")
+_PATTERN = re.compile(r"\b(?:patterns?|sequences?|consecutive)\b", re.IGNORECASE)
 _RELATION = re.compile(r"\b(half|twice|doubled?|tripled?|thrice|quadrupled?)\b", re.IGNORECASE)
 _ALGEBRA = re.compile(
     r"(?<![A-Za-z\d])\d+(?:\.\d+)?[a-zA-Z](?![A-Za-z])(?!\s*\d)|\b(?:[Ll]et|x|y)\s*=|\blet [a-zA-Z] (?:be|=)"
@@ -154,6 +155,8 @@ class _Binder:
             raise _Unbound("no final answer", "")
         if "<<" in self.prose or ">>" in self.prose:
             raise _Unbound("annotation is not plain arithmetic", "unbalanced")
+        if pattern := _PATTERN.search(self.question):
+            raise _Unbound("relation in words", pattern.group())
         if algebra := _ALGEBRA.search(self.prose):
             raise _Unbound("algebra", algebra.group())
         asked = {word.lower().rstrip("d") for word in _RELATION.findall(self.question)}

@@ -64,6 +64,14 @@ _CLASHES = re.compile(
 _GRADES = re.compile(
     r"\b(?:final|midterm|average|test|exam|quiz|class)\s+(?:grade|score)s?\b|\bexams?\b", re.IGNORECASE
 )
+_SIZES = (
+    (52, r"\bdecks?\b"),
+    (26, r"\bmarathon\b"),
+    (50, r"\bstates\b"),
+    (365, r"\bdays\b"),
+    (24, r"\bhours\b"),
+)
+"""Well-known sizes, and the word that they go with."""
 _CAPS: tuple[tuple[re.Pattern[str], int], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), cap)
     for pattern, cap in (
@@ -90,6 +98,8 @@ def is_fact(text: str, number: Number) -> bool:
     if number.kind not in ("digits", "word") or (number.value <= 1 and number.value.denominator == 1):
         return True
     before, after = text[max(0, number.start - 40) : number.start], text[number.end : number.end + 60]
+    if any(number.value == size and re.search(word, text, re.IGNORECASE) for size, word in _SIZES):
+        return True
     if _FACT_AFTER.search(after):
         return True
     if re.search(r"[A-Za-z]$", before) or re.search(r"^[A-Za-z]", after) or re.search(r"\d[:/]$|#$", before):
