@@ -60,7 +60,7 @@ class Rules:
             outside = _without(text, [(f.start, f.end) for f in found])
             if not _NEW.search(outside):
                 return self._worked(language.work(found[-1].program), rng)
-            return self._new_pocket(found, bool(_WITH_ANSWER.search(_NO_ANSWER.sub("", outside))), rng)
+            return self._new_pocket(found, _wants_answer(outside), rng)
         return self._new_gsm8k(text, rng)
 
     def _new_pocket(self, found: list[language.Found], with_answer: bool, rng: random.Random) -> str:
@@ -83,7 +83,7 @@ class Rules:
             outside = outside.replace(problem.question, " ").replace(problem.solution, " ")
         if not _NEW.search(outside):
             return _cannot("I solve no problems of this kind")
-        if not _WITH_ANSWER.search(_NO_ANSWER.sub("", outside)):
+        if not _wants_answer(outside):
             return _cannot("of this kind I write problems only together with their answers")
         seed = rng.choice(worked)
         new = gsm8k.variant(seed.question, seed.solution, rng)
@@ -104,14 +104,23 @@ _NEW = re.compile(
     rf"|\b(?:new|another|similar|fresh)\b[^.?!\n]{{0,40}}\b{_KIND}\b",
     re.IGNORECASE,
 )
-_WITH_ANSWER = re.compile(
-    r"\b(?:answers?|solutions?|solve|work (?:it|them) out|worked|step by step)\b", re.IGNORECASE
-)
-_NO_ANSWER = re.compile(
-    r"\b(?:do not|don't|never|without|no)\b[^.?!\n]{0,40}\b(?:answers?|solutions?|solv\w+|work\w*)\b"
-    r"|\b(?:only|just|nothing but)\b[^.?!\n]{0,20}\bquestions?\b",
+_QUESTION_ONLY = re.compile(
+    r"\b(?:do not|don't|never|without|no)\b[^.?!\n]{0,30}\b(?:answers?|solutions?|solve|solving)\b"
+    rf"|\b(?:only|just|nothing but|nothing except)\b[^.?!\n]{{0,30}}\b{_KIND}\b"
+    r"(?![^.?!\n]{0,40}\b(?:answers?|solutions?)\b)",
     re.IGNORECASE,
 )
+_WITH_ANSWER = re.compile(
+    r"\b(?:with|and|then|plus|by)\b[^.?!\n]{0,40}\b(?:answers?|solutions?)\b"
+    r"|\b(?:answer|solution)s?\s*:"
+    rf"|\b(?:solve|work out|answer|work)\s+(?:it|them|this|that|your|the new {_KIND})\b|\bstep by step\b",
+    re.IGNORECASE,
+)
+
+
+def _wants_answer(text: str) -> bool:
+    """Whether a new problem is to come together with its answer."""
+    return _QUESTION_ONLY.search(text) is None and _WITH_ANSWER.search(text) is not None
 
 
 def _asked(messages: tuple[Message, ...]) -> str:
