@@ -19,21 +19,18 @@ Text is hostile until shown otherwise: every pattern here is linear (possessive,
 numbers are read from at most `MAX_CHARS` characters, and nothing is ever evaluated as code.
 """
 
-import logging
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
+from asft import symbolic
 from asft.types import Grade
 
 MAX_CHARS = 1000
 """A longer answer is no number; it equals only the same text."""
 MAX_EXPONENT = 400
 """Beyond 1e400 a power of ten is text: exact arithmetic on it is a way to hang."""
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +89,7 @@ def extract(text: str, *, last_number: bool = True) -> Extracted | None:
         for candidate in candidates:
             return Extracted(text=candidate, how=how)
     for candidate in _after_answer_is(text):
-        if not last_number or re.search(r"[0-9]", candidate) or _shape_is_safe(_latex(candidate)):
+        if not last_number or re.search(r"[0-9]", candidate) or symbolic.shape_is_safe(_latex(candidate)):
             return Extracted(text=candidate, how="answer is")
     if not last_number:
         return None
@@ -103,7 +100,7 @@ def extract(text: str, *, last_number: bool = True) -> Extracted | None:
 
 
 def _says_one_thing(text: str) -> bool:
-    return number(text) is not None or _numbers(text) is not None or _mathematical(_latex(text))
+    return number(text) is not None or _numbers(text) is not None or symbolic.mathematical(_latex(text))
 
 
 _HEADING = re.compile(r"(?i)(?:step|part|solution|explanation|reasoning|calculations?|conclusion)\b|.*:$")
@@ -321,7 +318,7 @@ def equal(answer: str | None, reference: str | None) -> bool:
         if open_a in "{" and open_b in "{":
             return sorted(items_a) == sorted(items_b)
         return items_a == items_b and (open_a == open_b or not open_a or not open_b)
-    return _as_text(answer) == _as_text(reference) != "" or _symbolically_equal(answer, reference)
+    return _as_text(answer) == _as_text(reference) != "" or symbolic.equal(_latex(answer), _latex(reference))
 
 
 def _numbers(text: str) -> tuple[str, list[Fraction]] | None:
@@ -342,19 +339,6 @@ def _as_text(text: str) -> str:
     return " ".join(_plain(text).casefold().split()).strip(" .,;:?\"'")
 
 
-# ------------------------------------------------------------------------------------- symbolic LaTeX
-
-_COMMANDS = frozenset(
-    re.findall(
-        r"\\(?:[a-z]+|.)",
-        r"\frac\sqrt\pi\cdot\times\pm\infty\sin\cos\tan\cot\sec\csc\arcsin\arccos\arctan\log\ln\cup\cap"
-        r"\le\leq\ge\geq\lt\gt\in\emptyset\theta\alpha\beta\{\}",
-    )
-)
-_SMALL_WORDS = frozenset(["to", "or", "by", "of", "is", "in", "at", "no", "an", "as", "if", "it", "on"])
-_PIECE = re.compile(r"\\[A-Za-z]+|\\.|[A-Za-z]+|[0-9]+|\s+|.", re.DOTALL)
-
-
 def _latex(text: str) -> str:
     """An answer as math-verify takes it: no dollar signs, wrappers or spacing commands."""
     text = (
@@ -364,93 +348,6 @@ def _latex(text: str) -> str:
         .replace("∞", "\\infty ")
     )
     return _plain(text).replace("%", "").rstrip(" .,;:?") if len(text) <= MAX_CHARS else ""
-
-
-def _mathematical(latex: str) -> bool:
-    """More than bare letters and finished: neither the word "ab" nor the unfinished sum "5-10"."""
-    return bool(re.search(r"[\\^A-Za-z]", latex) and re.search(r"[\\^+*/=<>0-9-]", latex)) and _shape_is_safe(
-        latex
-    )
-
-
-def _shape_is_safe(latex: str, *, size: int = 120, powers: int = 5, limit: int = 100) -> bool:
-    """Whether math-verify ends soon on it: short, shallow, small exponents, known commands, no words.
-
-    A time limit would need a signal, which works in the main thread alone; the shape works everywhere.
-    """
-    if not latex or len(latex) > size or not latex.isascii() or "!" in latex:
-        return False
-    depth = digits = 0
-    exponents = 1
-    pieces = _PIECE.findall(latex)
-    for position, piece in enumerate(pieces):
-        if (piece[0] == "\\" and piece not in _COMMANDS) or piece in _SMALL_WORDS:
-            return False
-        if piece.isalpha() and len(piece) > 2:
-            return False
-        depth += (piece in "({[") - (piece in ")}]")
-        digits += len(piece) * piece.isdigit()
-        if depth > 6 or digits > 40:
-            return False
-        if piece == "^":
-            powers -= 1
-            for inner in _exponent(pieces[position + 1 :]):
-                exponents *= int(inner) if inner.isdigit() and len(inner) < 4 else 1 + limit * (inner in "^")
-                exponents *= 1 + limit * (inner.isdigit() and len(inner) > 3)
-    return powers >= 0 and exponents <= limit
-
-
-def _exponent(pieces: list[str]) -> Iterator[str]:
-    """The pieces of the exponent that follows a "^", to the closing brace where it has one."""
-    depth = 0
-    for piece in pieces:
-        depth += (piece in "({[") - (piece in ")}]")
-        yield piece
-        if depth <= 0 and not piece.isspace():
-            return
-
-
-def _symbolically_equal(answer: str, reference: str) -> bool:
-    sides = _latex(reference), _latex(answer)
-    if not all(_shape_is_safe(side) for side in sides) or not any(_mathematical(side) for side in sides):
-        return False
-    import math_verify
-    import math_verify.grader
-    import math_verify.parser
-    from sympy import Expr
-
-    # math-verify warns once that its time limit is off; the shape above takes its place.
-    math_verify.parser.TIMEOUT_WARNING_SHOWN = math_verify.grader.TIMEOUT_WARNING_SHOWN = True
-    # Only the LaTeX reader: the one for plain expressions hands text to sympy's parse_expr, which evaluates.
-    # Its own reading of units takes the variable t for one.
-    form = math_verify.parser.NormalizationConfig(malformed_operators=True, nits=True, boxed="none")
-    reader = [math_verify.LatexExtractionConfig(normalization_config=form)]
-    try:
-        gold, given = (
-            math_verify.parse(f"${side}$", reader, fallback_mode="no_fallback", parsing_timeout=None)
-            for side in sides
-        )
-        if not gold or not given:
-            return False
-        if isinstance(gold[0], Expr) and isinstance(given[0], Expr):
-            return _same_values(gold[0], given[0])
-        # Relations, sets and tuples: math-verify may simplify and solve them, so they must be smaller.
-        small = all(_shape_is_safe(side, size=60, powers=2, limit=4) for side in sides)
-        return small and bool(math_verify.verify(gold, given, timeout_seconds=None))
-    except Exception as error:  # noqa: BLE001 foreign code: what it cannot compare is not equal
-        logger.debug("math-verify cannot compare %r with %r: %s", answer, reference, error)
-        return False
-
-
-def _same_values(a: Any, b: Any) -> bool:
-    """Equality of two sympy expressions by their values at three points; simplifying may take hours."""
-    symbols = sorted(a.free_symbols | b.free_symbols, key=str)
-    for point in (0.7548776662466927, 1.3247179572447460, 2.2360679774997897):
-        at = {symbol: point + 0.6180339887498949 * i for i, symbol in enumerate(symbols)}
-        values = [complex(side.evalf(20, subs=at)) for side in (a, b)]
-        if not abs(values[0] - values[1]) <= 1e-12 * max(abs(values[0]), abs(values[1]), 1e-12):
-            return False
-    return True
 
 
 # --------------------------------------------------------------------------------------------- grade

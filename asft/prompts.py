@@ -111,8 +111,11 @@ def shipped() -> list[str]:
 
 
 def _folder() -> Path:
-    # The one place that knows where shipped prompts are: beside the package.
-    return Path(__file__).resolve().parent.parent / "prompts"
+    # The one place that knows where shipped prompts are: in the package where a wheel was installed, and
+    # beside it in a checkout.
+    package = Path(__file__).resolve().parent
+    inside = package / "_data" / "prompts"
+    return inside if inside.is_dir() else package.parent / "prompts"
 
 
 def _find(name: str | Path) -> Path:

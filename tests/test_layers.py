@@ -22,13 +22,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "asft": set(),
     "asft.types": set(),
     "asft.errors": set(),
-    "asft.answers": {"asft.types"},
+    "asft.symbolic": set(),
+    "asft.answers": {"asft.types", "asft.symbolic"},
     "asft.registry": {"asft.errors"},
     "asft.prompts": {"asft.types", "asft.errors"},
     "asft.tasks": set(),
-    # GSM8K is a data set of questions and answers, and reads its rows as `qa` does.
-    "asft.tasks.gsm8k": {"asft.types", "asft.errors", "asft.registry", "asft.answers", "asft.tasks.qa"},
-    "asft.tasks.qa": {"asft.types", "asft.errors", "asft.registry", "asft.answers"},
+    "asft.tasks.rows": {"asft.errors"},
+    "asft.tasks.gsm8k": {"asft.types", "asft.errors", "asft.registry", "asft.answers", "asft.tasks.rows"},
+    "asft.tasks.qa": {"asft.types", "asft.errors", "asft.registry", "asft.answers", "asft.tasks.rows"},
     "asft.tasks.pocket.*": {"asft.types", "asft.errors", "asft.registry", "asft.answers"},
     "asft.teachers": set(),
     "asft.teachers.rules.*": {

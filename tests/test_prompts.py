@@ -1,5 +1,8 @@
 """Prompt files: read, checked and filled in, with errors that say where."""
 
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -171,3 +174,17 @@ def test_the_seed_of_the_gsm8k_prompt_is_found_by_the_built_in_teacher() -> None
     messages = prompts.load("gsm8k_question_with_answer").render(question="Half of 48?", solution=solution)
     [worked] = find("\n\n".join(m.content for m in messages))
     assert (worked.question, worked.solution) == ("Half of 48?", solution)
+
+
+def test_an_installed_package_finds_its_prompts_within_itself(tmp_path: Path) -> None:
+    package = tmp_path / "asft"
+    shipped = package / "_data" / "prompts"
+    shipped.mkdir(parents=True)
+    for module in ("__init__", "errors", "types", "prompts"):
+        shutil.copy(Path(prompts.__file__).with_name(f"{module}.py"), package)
+    (shipped / "only_here.md").write_text(FRONT + "{{ seed }}", encoding="utf-8")
+    program = "from asft import prompts; print(prompts.shipped(), prompts.load('only_here').path)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.stderr) == (f"['only_here'] {shipped / 'only_here.md'}\n", "")

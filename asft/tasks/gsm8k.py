@@ -11,7 +11,7 @@ from typing import Any
 from asft import answers
 from asft.errors import DataError
 from asft.registry import plugin
-from asft.tasks.qa import Row, hub_rows, jsonl_rows
+from asft.tasks.rows import Row, hub_rows, jsonl_rows
 from asft.types import Example, Grade
 
 SPLITS = {"seed": "train", "test": "test"}

@@ -5,22 +5,17 @@ out is a measurement that is quietly wrong. Examples are told apart by the hash 
 row that repeats another one word for word is an error too, unless `duplicates: drop` says otherwise.
 """
 
-import csv
 import difflib
-import json
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from asft import answers
 from asft.errors import DataError
 from asft.registry import plugin
+from asft.tasks.rows import rows, short
 from asft.types import Example, Grade
-
-Row = tuple[str, Mapping[str, Any]]
-"""Where a row stands ("data.csv, line 3"), and its columns."""
 
 
 @plugin
@@ -110,7 +105,7 @@ class QA:
             found = self._final(answer)
             if found is None:
                 raise DataError(
-                    f"{where}: no final answer in column {self.answer!r} ({_short(answer)}); "
+                    f"{where}: no final answer in column {self.answer!r} ({short(answer)}); "
                     "end it with '#### x' or '\\boxed{x}', or set worked: false"
                 )
             answer = found.text
@@ -131,15 +126,15 @@ class QA:
     def _check_form(self, where: str, answer: str) -> None:
         if self.format == "number" and answers.number(answer) is None:
             raise DataError(
-                f"{where}: the answer {_short(answer)} is not one number; "
+                f"{where}: the answer {short(answer)} is not one number; "
                 "set worked: true for worked answers, or format: text or math"
             )
         if self.format == "choice" and letter(answer) is None:
             raise DataError(
-                f"{where}: the answer {_short(answer)} is no letter from A to J; or set format: text"
+                f"{where}: the answer {short(answer)} is no letter from A to J; or set format: text"
             )
         if self.format == "text" and not normalised(answer):
-            raise DataError(f"{where}: the answer {_short(answer)} has no letter or digit to compare")
+            raise DataError(f"{where}: the answer {short(answer)} has no letter or digit to compare")
 
 
 # ------------------------------------------------------------------------------- text and choice answers
@@ -193,103 +188,6 @@ def normalised(text: str) -> str:
     return re.sub(r"^(?:the|an|a) (?=.)", "", text)
 
 
-# --------------------------------------------------------------------------------------------------- rows
-
-
-def is_local(source: str) -> bool:
-    """Whether a source is meant as a path: it exists, looks like one, or names a data file."""
-    looks = source.startswith((".", "~", "/")) or Path(source).is_absolute()
-    return looks or source.endswith((".jsonl", ".csv", ".json", ".tsv", ".txt")) or Path(source).exists()
-
-
-def rows(source: str, *, config: str | None = None, split: str = "train") -> Iterator[Row]:
-    """The rows of a JSONL or CSV file, of a folder that `datasets` reads, or of a hub data set."""
-    if not is_local(source):
-        return hub_rows(source, config=config, split=split)
-    path = Path(source).expanduser()
-    if path.is_dir():
-        return hub_rows(str(path), config=config, split=split)
-    if path.suffix not in (".jsonl", ".csv"):
-        raise DataError(
-            f"{path}: a file of rows ends in .jsonl or .csv, not {path.suffix!r}; convert it to one"
-        )
-    return jsonl_rows(path) if path.suffix == ".jsonl" else csv_rows(path)
-
-
-def jsonl_rows(path: Path) -> Iterator[Row]:
-    """One JSON object a line; blank lines are passed over. Raises DataError naming the line."""
-    for number, line in enumerate(_lines(path), start=1):
-        where = f"{path}, line {number}"
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise DataError(
-                f"{where}: this is not JSON ({error}): {_short(line)}; write one object a line"
-            ) from None
-        if not isinstance(row, dict):
-            raise DataError(
-                f"{where}: a JSON object with named columns is needed, not {_short(line.strip())}"
-            )
-        yield where, row
-
-
-def csv_rows(path: Path) -> Iterator[Row]:
-    """The rows under a CSV file's header. Raises DataError naming the line."""
-    reader = csv.reader(_lines(path), strict=True)
-    try:
-        header = next(reader, None)
-        if header is None:
-            return
-        if len(set(header)) < len(header):
-            raise DataError(f"{path}, line 1: a column name stands twice in the header {header}; rename one")
-        for cells in reader:
-            where = f"{path}, line {reader.line_num}"
-            if cells and len(cells) != len(header):
-                raise DataError(
-                    f"{where}: {len(cells)} cells, the header has {len(header)}; quote cells that hold commas"
-                )
-            if cells:
-                yield where, dict(zip(header, cells, strict=True))
-    except csv.Error as error:
-        raise DataError(
-            f"{path}, line {reader.line_num}: this is not CSV ({error}); mend its quotes"
-        ) from None
-
-
-def hub_rows(source: str, *, config: str | None, split: str) -> Iterator[Row]:
-    """The rows of a split of a hub data set, or of a folder that `datasets` reads."""
-    import datasets
-
-    try:
-        table = datasets.load_dataset(source, config, split=split)
-    except Exception as error:  # foreign code, with errors of many kinds
-        reason = " ".join(str(error).split())[:300]
-        raise DataError(
-            f"data set {source!r} (configuration {config!r}, split {split!r}) cannot be loaded: {reason}; "
-            "check its name, configuration, split and the network, or give local files"
-        ) from error
-    for number, row in enumerate(table):
-        yield f"{source}, {split} row {number}", row
-
-
-def _lines(path: Path) -> Iterator[str]:
-    try:
-        with path.open("rb") as file:
-            for number, line in enumerate(file, start=1):
-                try:
-                    yield line.decode("utf-8-sig" if number == 1 else "utf-8")
-                except UnicodeDecodeError as error:
-                    raise DataError(
-                        f"{path}, line {number}: this is not UTF-8 ({error}); save it as UTF-8"
-                    ) from None
-    except FileNotFoundError:
-        raise DataError(f"there is no file {path}; give the path of one that exists, or a hub name") from None
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}; check its permissions") from None
-
-
 def _text(value: object) -> str | None:
     """A cell as text; numbers as they are written. None for what is no text (null, lists, true)."""
     if isinstance(value, str):
@@ -303,13 +201,9 @@ def _lacks(column: str, row: Mapping[str, Any]) -> str:
     value = row[column]
     if value is None or value == "" or (isinstance(value, str) and not value.strip()):
         return f"column {column!r} is empty"
-    return f"column {column!r} is neither text nor a number: {_short(repr(value))}"
+    return f"column {column!r} is neither text nor a number: {short(repr(value))}"
 
 
 def _columns(column: str, known: list[str]) -> str:
     close = difflib.get_close_matches(column, known, n=1)
     return (f"did you mean {close[0]!r}? " if close else "") + f"columns: {', '.join(known) or 'none'}"
-
-
-def _short(text: str) -> str:
-    return repr(text if len(text) <= 60 else text[:57] + "...")
