@@ -69,6 +69,31 @@ class Grade:
     """How it was read or why it was not ("boxed", "last number", "no final answer", ...)."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class TokenStats:
+    """What a student makes of the tokens of one answer."""
+
+    tokens: int
+    """How many tokens are counted; the prompt's are not."""
+    nll: float
+    """Mean negative log-likelihood, nats per token."""
+    nll_sum: float
+    """Its sum over the tokens, nats."""
+    entropy: float
+    """Mean entropy of the predictive distributions at these tokens, nats per token."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """One answer by the student."""
+
+    text: str
+    token_ids: tuple[int, ...]
+    """Without the token that ends it."""
+    finish: "Finish"
+    """"length" where the limit cut it off."""
+
+
 Role = Literal["system", "user", "assistant"]
 
 

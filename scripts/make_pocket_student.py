@@ -20,9 +20,9 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from asft.tasks.pocket import language
-from asft.tasks.pocket.uncommon import UNCOMMON
 from asft.tasks.pocket.program import stream
 from asft.tasks.pocket.task import TRAINING_BUCKETS
+from asft.tasks.pocket.uncommon import UNCOMMON
 
 EXPOSURE: dict[str, float] = {family.name: 1.0 for family in UNCOMMON}
 """How often the base sees each uncommon family, relative to the others."""
@@ -162,7 +162,9 @@ def train(
         # Padding stands on the right, so the causal mask alone keeps it out of every real token.
         with torch.autocast("cpu", dtype=torch.bfloat16):
             logits = model(input_ids=ids).logits[:, :-1]
-        nll = torch.nn.functional.cross_entropy(logits.float().flatten(0, 1), ids[:, 1:].flatten(), reduction="none")
+        nll = torch.nn.functional.cross_entropy(
+            logits.float().flatten(0, 1), ids[:, 1:].flatten(), reduction="none"
+        )
         loss = (nll * weight[:, 1:].flatten()).sum() / weight[:, 1:].sum()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -180,7 +182,9 @@ def train(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--out", type=Path, default=Path("asft/students/pocket"))
     parser.add_argument("--stable", type=int, default=240_000, help="problems at the constant learning rate")
     parser.add_argument("--decay", type=int, default=80_000, help="problems while it falls to nothing")
@@ -189,7 +193,9 @@ def main() -> None:
     parser.add_argument("--batch-tokens", type=int, default=6144)
     parser.add_argument("--lr", type=float, default=3e-3)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--checkpoint", type=Path, help="where the stable phase is kept, to decay again from it")
+    parser.add_argument(
+        "--checkpoint", type=Path, help="where the stable phase is kept, to decay again from it"
+    )
     settings = parser.parse_args()
     started = time.time()
     rows = corpus(settings.stable, 0, settings.share, {f.name: 1.0 for f in UNCOMMON})
@@ -211,7 +217,9 @@ def main() -> None:
             settings,
         )
         if settings.checkpoint:
-            torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict()}, settings.checkpoint)
+            torch.save(
+                {"model": model.state_dict(), "optimizer": optimizer.state_dict()}, settings.checkpoint
+            )
     late = corpus(settings.decay, 1000, settings.share, EXPOSURE)
     train(
         model,
