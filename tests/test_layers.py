@@ -26,6 +26,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "asft.answers": {"asft.types", "asft.symbolic"},
     "asft.registry": {"asft.errors"},
     "asft.prompts": {"asft.types", "asft.errors"},
+    "asft.student": {"asft.errors"},
+    "asft.scorer": {"asft.types", "asft.student"},
+    "asft.decoder": {"asft.types", "asft.student"},
+    "asft.train": {"asft.types", "asft.errors", "asft.student"},
     "asft.tasks": set(),
     "asft.tasks.rows": {"asft.errors"},
     "asft.tasks.gsm8k": {"asft.types", "asft.errors", "asft.registry", "asft.answers", "asft.tasks.rows"},
@@ -45,7 +49,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 # These take seconds to import. A module that imports one of them at its top is named here; all others
 # stay light, so that the command line answers at once and a task needs no torch.
 HEAVY = {"torch", "transformers", "trl", "peft", "datasets", "openai", "vllm", "math_verify"}
-IMPORTS_HEAVY: set[str] = set()
+IMPORTS_HEAVY = {"asft.scorer", "asft.decoder"}
 
 # The registry imports what a name stands for; nobody else imports by a computed name, which no table sees.
 IMPORTS_BY_NAME = {"asft.registry"}

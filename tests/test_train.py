@@ -1,0 +1,55 @@
+from pathlib import Path
+
+import pytest
+
+from asft import scorer, student, train
+from asft.errors import DataError
+from asft.tasks.pocket.task import Pocket
+from asft.types import Example
+
+
+def loss(loaded: student.Loaded, examples: list[Example]) -> float:
+    asked = student.prompt_ids(loaded.tokenizer, [e.prompt for e in examples])
+    answers = student.answer_ids(loaded, [e.completion or "" for e in examples])
+    stats = scorer.score(loaded, list(zip(asked, answers, strict=True)))
+    return sum(s.nll for s in stats) / len(stats)
+
+
+def hard_examples() -> list[Example]:
+    return [e for e in Pocket(seeds=80).load("seed") if e.tags["mastered"] == "no"][:16]
+
+
+def test_training_lowers_the_loss_of_what_is_trained_on_and_leaves_the_base_as_it_was(tmp_path: Path) -> None:
+    base = student.load(student.Student(), "cpu")
+    examples = hard_examples()
+    before = loss(base, examples)
+    trained = train.train(base, examples, tmp_path / "adapter", sft={"max_steps": 12, "learning_rate": 3e-3})
+    assert loss(base, examples) == before
+    assert not base.model.training
+    assert loss(student.load(trained, "cpu"), examples) < 0.7 * before
+
+
+def test_the_same_seed_gives_the_same_adapter(tmp_path: Path) -> None:
+    base = student.load(student.Student(), "cpu")
+    weights = []
+    for name in ("one", "two"):
+        train.train(base, hard_examples(), tmp_path / name, seed=3, sft={"max_steps": 3})
+        weights.append((tmp_path / name / "adapter_model.safetensors").read_bytes())
+    assert weights[0] == weights[1]
+
+
+def test_examples_without_worked_answers_are_refused(tmp_path: Path) -> None:
+    base = student.load(student.Student(), "cpu")
+    bare = [Example.make(task="pocket", prompt="How many?", answer="3")]
+    with pytest.raises(DataError, match="worked answer"):
+        train.train(base, bare, tmp_path)
+
+
+def test_a_student_that_is_not_there_is_told_with_the_next_step() -> None:
+    with pytest.raises(DataError, match=r"no-such-model.*give a folder or a hub name"):
+        student.load(student.Student(base="./no-such-model"), "cpu")
+
+
+def test_a_folder_without_an_adapter_is_told(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="holds no LoRA adapter"):
+        student.load(student.Student(adapter=str(tmp_path)), "cpu")
