@@ -11,7 +11,7 @@ from functools import cache
 
 from asft.tasks.pocket.families import FAMILIES, OPENERS, QUESTIONS
 from asft.tasks.pocket.numbers import FRACTIONS, ORDINALS
-from asft.tasks.pocket.program import InfeasibleError, Program, State, Step, advance, first, walk
+from asft.tasks.pocket.program import MOST_STEPS, InfeasibleError, Program, State, Step, advance, first, walk
 from asft.tasks.pocket.words import ITEMS, LOOSE, MATERIALS, NAMES, UNITS, WOMEN
 
 
@@ -157,9 +157,6 @@ def parse(text: str) -> Program | None:
     return None
 
 
-_MOST_STEPS = 8
-
-
 def _read(text: str, start: int) -> Found | None:
     for name, opener in OPENERS.items():
         for wording, sentence in enumerate(opener.texts):
@@ -192,7 +189,7 @@ def _read_steps(text: str, start: int, position: int, shell: Program) -> Found |
             return (
                 Found(program=program, start=start, end=end) if question(program) == text[start:end] else None
             )
-        step = next(_candidates(text, position, shell, state), None) if len(steps) < _MOST_STEPS else None
+        step = next(_candidates(text, position, shell, state), None) if len(steps) < MOST_STEPS else None
         if step is None:
             return None
         steps.append(step[0])

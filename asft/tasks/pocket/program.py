@@ -106,6 +106,8 @@ def advance(state: State, step: Step) -> tuple[State, tuple[Calculation, ...]]:
 
 def calculate(family: Family, n: int, args: Args) -> tuple[Calculation, ...]:
     """The calculations of a step, exactly. InfeasibleError where one is not whole, 1..LARGEST."""
+    if not all(args):
+        raise InfeasibleError(f"{family.name} takes no 0")
     values = dict(zip("ab", args, strict=False), n=n)
     if "a" in values:
         values["q"] = n // values["a"]
@@ -330,11 +332,18 @@ def _into(program: Program, buckets: frozenset[int], rng: random.Random) -> Prog
 # --- varying ---------------------------------------------------------------------------------------
 
 
+MOST_STEPS = 8
+"""Longer chains, as from adding a step to what had one added before, are neither written nor read."""
+
+
 def vary(program: Program, rng: random.Random, change: int = 0, tries: int = 400) -> Program | None:
     """A new problem of the same structure: other people, things and numbers.
 
-    `change` = -1 leaves out one step, +1 adds a common one. Returns None where no numbers are found.
+    `change` = -1 leaves out one step (never the only one), +1 adds a common one at the end. Returns None
+    where no numbers are found, and where one step more would be more than a problem may have.
     """
+    if change > 0 and len(program.steps) >= MOST_STEPS:
+        return None
     for _ in range(tries):
         structure = list(program.steps)
         if change < 0 and len(structure) > 1:

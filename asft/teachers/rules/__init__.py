@@ -10,14 +10,15 @@ alone, so that equal requests get equal replies.
 import hashlib
 import random
 import re
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from pydantic import Field
 
 from asft.registry import plugin
 from asft.tasks.pocket import language
-from asft.tasks.pocket.program import vary
-from asft.teachers.rules import gsm8k, judge
+from asft.tasks.pocket.program import Program, vary
+from asft.teachers.rules import gsm8k, intent, judge
 from asft.teachers.rules.slips import slip
 from asft.types import Finish, Message, Reply, Request
 
@@ -51,41 +52,37 @@ class Rules:
     def _answer(self, request: Request) -> str:
         rng = random.Random(_digest(request))
         case = judge.read(request.messages)
-        if case is not None:
+        if case is not None and not _asks_for_new(request.messages, case):
             said = judge.reply(case, _solve, rng, noise=self.judge_noise, unreadable=self.judge_unreadable)
             return said if isinstance(said, str) else _cannot(said.reason)
-        text = _asked(request.messages)
-        found = language.find(text)
-        if found:
-            outside = _without(text, [(f.start, f.end) for f in found])
-            if not _NEW.search(outside):
-                return self._worked(language.work(found[-1].program), rng)
-            return self._new_pocket(found, _wants_answer(outside), rng)
-        return self._new_gsm8k(text, rng)
+        asked = _asked(request.messages)
+        if asked.kind == "other":
+            return _cannot("I write new problems and solve the given ones, and nothing else")
+        if asked.pocket:
+            if asked.kind == "new":
+                return self._new_pocket(asked, rng)
+            return self._worked(language.work(asked.pocket[-1]), rng)
+        return self._new_gsm8k(asked, rng)
 
-    def _new_pocket(self, found: list[language.Found], with_answer: bool, rng: random.Random) -> str:
-        seed = rng.choice(found).program
+    def _new_pocket(self, asked: "_Asked", rng: random.Random) -> str:
+        seed = rng.choice(asked.pocket)
         change = rng.choice((-1, 1)) if rng.random() < self.change_rate else 0
         program = vary(seed, rng, change) or vary(seed, rng)
         if program is None:
             return _cannot("no other numbers fit this problem")
         question = language.question(program)
-        if not with_answer:
+        if not asked.with_answer:
             return question
         return f"Question: {question}\nAnswer: {self._worked(language.work(program), rng)}"
 
-    def _new_gsm8k(self, text: str, rng: random.Random) -> str:
-        worked = gsm8k.find(text)
-        if not worked:
+    def _new_gsm8k(self, asked: "_Asked", rng: random.Random) -> str:
+        if not asked.worked:
             return _cannot("there is no problem in this message that I know how to read")
-        outside = text
-        for problem in worked:
-            outside = outside.replace(problem.question, " ").replace(problem.solution, " ")
-        if not _NEW.search(outside):
+        if asked.kind != "new":
             return _cannot("I solve no problems of this kind")
-        if not _wants_answer(outside):
+        if not asked.with_answer:
             return _cannot("of this kind I write problems only together with their answers")
-        seed = rng.choice(worked)
+        seed = rng.choice(asked.worked)
         new = gsm8k.variant(seed.question, seed.solution, rng)
         if isinstance(new, gsm8k.Cannot):
             return _cannot(str(new.reason))
@@ -96,40 +93,55 @@ class Rules:
         return slip(answer, rng) if rng.random() < self.error_rate else answer
 
 
-_KIND = r"(?:problem|question|exercise|task|puzzle)s?"
-_NEW = re.compile(
-    r"\b(?:write|create|compose|invent|make|generate|come up with|design|produce|give|pose)\b"
-    r"[^.?!\n]{0,80}\b(?:new|another|similar|different|fresh|variation|same kind|like (?:this|these))\b"
-    rf"[^.?!\n]{{0,60}}\b{_KIND}\b"
-    rf"|\b(?:new|another|similar|fresh)\b[^.?!\n]{{0,40}}\b{_KIND}\b",
-    re.IGNORECASE,
-)
-_QUESTION_ONLY = re.compile(
-    r"\b(?:do not|don't|never|without|no)\b[^.?!\n]{0,30}\b(?:answers?|solutions?|solve|solving)\b"
-    rf"|\b(?:only|just|nothing but|nothing except)\b[^.?!\n]{{0,30}}\b{_KIND}\b"
-    r"(?![^.?!\n]{0,40}\b(?:answers?|solutions?)\b)",
-    re.IGNORECASE,
-)
-_WITH_ANSWER = re.compile(
-    r"\b(?:with|and|then|plus|by)\b[^.?!\n]{0,40}\b(?:answers?|solutions?)\b"
-    r"|\b(?:answer|solution)s?\s*:"
-    rf"|\b(?:solve|work out|answer|work)\s+(?:it|them|this|that|your|the new {_KIND})\b|\bstep by step\b",
-    re.IGNORECASE,
-)
+@dataclass(frozen=True, kw_only=True)
+class _Asked:
+    """What a chat asks for, and of which problems."""
+
+    kind: intent.Kind | None
+    with_answer: bool
+    pocket: tuple[Program, ...] = ()
+    worked: tuple[gsm8k.Worked, ...] = ()
 
 
-def _wants_answer(text: str) -> bool:
-    """Whether a new problem is to come together with its answer."""
-    return _QUESTION_ONLY.search(text) is None and _WITH_ANSWER.search(text) is not None
+def _asked(messages: tuple[Message, ...]) -> _Asked:
+    """The last message that holds a problem gives the problems; the last that asks for something, the wish.
+
+    What the user says goes before what the system prompt says, and the assistant's turns ask for nothing.
+    """
+    read = [_read(message.content) for message in messages]
+    holders = [i for i, (problems, _) in enumerate(read) if problems.pocket or problems.worked]
+    if not holders:
+        # A question and its solution may stand in two turns.
+        whole, words = _read("\n\n".join(message.content for message in messages))
+        shown = intent.shows_answer([words], worked_seeds=bool(whole.worked))
+        return replace(whole, kind=intent.kind(words), with_answer=shown)
+    problems = read[holders[-1]][0]
+    said = [words for message, (_, words) in zip(messages, read, strict=True) if message.role == "user"]
+    said = [*reversed(said), *(w for m, (_, w) in zip(messages, read, strict=True) if m.role == "system")]
+    kinds = [found for words in said if (found := intent.kind(words)) is not None]
+    shown = intent.shows_answer(said, worked_seeds=bool(problems.worked))
+    return replace(problems, kind=kinds[0] if kinds else None, with_answer=shown)
 
 
-def _asked(messages: tuple[Message, ...]) -> str:
-    """The last message that holds a problem, or else all that was asked, the system's part included."""
-    asked = [message.content for message in messages if message.role == "user"]
-    for text in reversed(asked):
-        if language.find(text) or gsm8k.find(text):
-            return text
-    return "\n\n".join(message.content for message in messages)
+def _asks_for_new(messages: tuple[Message, ...], case: judge.Case) -> bool:
+    """Whether what looks like a judge's case is a seed with its answer, in tags, and a new one is wanted."""
+    said = "\n\n".join(message.content for message in messages if message.role != "assistant")
+    for part in (case.question, *case.answers, case.reference or ""):
+        said = said.replace(part, " ") if part else said
+    return intent.kind(said) == "new"
+
+
+def _read(text: str) -> tuple[_Asked, str]:
+    """The problems in a text, and what else stands in it."""
+    found = language.find(text)
+    if found:
+        outside = _without(text, [(f.start, f.end) for f in found])
+        return _Asked(kind=None, with_answer=False, pocket=tuple(f.program for f in found)), outside
+    worked = gsm8k.find(text)
+    outside = text
+    for problem in worked:
+        outside = outside.replace(problem.question, " ").replace(problem.solution, " ")
+    return _Asked(kind=None, with_answer=False, worked=tuple(worked)), outside
 
 
 def _solve(question: str) -> str | None:

@@ -4,7 +4,7 @@ import random
 import re
 
 _LAST = re.compile(r"<<(?P<left>[^<>=]*)=(?P<value>-?[\d.]+)>>(?P<said>-?[\d,.]*\d)?")
-_FINAL = re.compile(r"####\s*(?P<value>-?[\d,.]*\d)")
+_FINAL = re.compile(r"####\s*\$?(?P<value>-?\d[\d,]*(?:\.\d+)?)")
 
 
 def slip(answer: str, rng: random.Random) -> str:
@@ -17,7 +17,9 @@ def slip(answer: str, rng: random.Random) -> str:
         return answer
     right = int(final["value"].replace(",", "").split(".")[0])
     options = {right + delta for delta in (-10, -2, -1, 1, 2, 10)} | {right * 2}
-    wrong = str(rng.choice(sorted(value for value in options if value > 0 and value != right)))
+    # A slip keeps the sign, which would give it away at once.
+    options = {value for value in options if value != right and (value > 0) == (right >= 0)}
+    wrong = str(rng.choice(sorted(options)))
     head, tail = answer[: final.start()], answer[final.end() :]
     calculations = list(_LAST.finditer(head))
     if calculations and calculations[-1]["said"]:
