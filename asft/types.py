@@ -5,9 +5,10 @@ fact. **None is not zero**: ungradable, unknown and unparsed are values of their
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import random
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal, Protocol, TypeVar, runtime_checkable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +93,48 @@ class Answer:
     """Without the token that ends it."""
     finish: "Finish"
     """"length" where the limit cut it off."""
+    grade: float | None = None
+    """1.0 right ... 0.0 wrong; None where no final answer can be found, or before it is graded."""
+    stats: TokenStats | None = None
+    """Of its own tokens, the end token included where it came; None where they are not measured."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observation:
+    """What was measured of the student on one example."""
+
+    example_id: str
+    gold: TokenStats | None = None
+    """Of the reference's worked answer."""
+    answers: tuple[Answer, ...] = ()
+    """The student's own; the first is the greedy one."""
+    signals: Mapping[str, float | None] = field(default_factory=dict)
+    """Other numbers by name (a judge's grade, ...)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurements:
+    """The whole pool as the student sees it before a round; criteria and selectors read nothing else."""
+
+    round: int
+    examples: tuple[Example, ...]
+    observations: tuple[Observation, ...]
+    """One per example, in the same order."""
+    history: Mapping[str, int] = field(default_factory=dict)
+    """Example id -> how often it was picked in earlier rounds."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pick:
+    """A seed that was chosen, and its place in the round."""
+
+    number: int
+    """0, 1, 2, ... in the order in which seeds are used in the round."""
+    example: Example
+    observation: Observation | None
+    score: float | None
+    draw: int
+    """How often this run has asked about this seed before."""
 
 
 Role = Literal["system", "user", "assistant"]
@@ -149,6 +192,135 @@ class Reply:
     cost_usd: float | None = None
     """None where no price is known; a free endpoint says 0.0."""
     seconds: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """What a writer made of a pick: a new example, or why there is none."""
+
+    number: int
+    """That of its pick."""
+    example: Example | None
+    reason: str = ""
+    """Why there is no example; empty where there is one."""
+    votes: tuple[str, ...] = ()
+    """The teacher's further answers to the same question, for filters that compare them."""
+
+
+Decision = Literal["keep", "drop", "undecided"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What a filter says of a draft."""
+
+    number: int
+    """That of the draft."""
+    decision: Decision
+    filter: str
+    """The name of the filter."""
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ceiling:
+    """The most that a script can cost: reserved before it starts, settled when it ends."""
+
+    requests: int
+    input_tokens: int
+    output_tokens: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """What a round starts from; it does not change while the round runs, so that replay asks the same."""
+
+    task: "Task"
+    seeds: tuple[Example, ...]
+    accepted: tuple[Example, ...]
+    """What earlier rounds accepted."""
+    test: tuple[Example, ...]
+    """The test split, for filters that keep it out of the training set; writers must not read it."""
+    round: int
+    seed: int
+    """The run's seed."""
+
+
+T = TypeVar("T")
+Script = Generator[Sequence[Request], Sequence[Reply], T]
+"""Yields the requests that it wants answered now, is sent their replies in order, returns its result.
+
+A request that is refused for good is thrown in as RequestError; a script that does not catch it ends."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Need:
+    """A measurement by name: "gold" (statistics of the worked reference), "own" (greedy answers with
+    statistics and grades)."""
+
+    name: str
+    kind: Literal["student", "script", "training"] = "student"
+
+
+@runtime_checkable
+class Criterion(Protocol):
+    """How hard a seed is for the student."""
+
+    @property
+    def needs(self) -> tuple[Need, ...]:
+        """What has to be measured for it."""
+        ...
+
+    def score(self, measurements: Measurements) -> list[float | None]:
+        """A score per example, in their order; higher is harder; None where there is none. Pure."""
+        ...
+
+
+@runtime_checkable
+class Selector(Protocol):
+    """Which seeds a round uses, and in which order."""
+
+    @property
+    def needs(self) -> tuple[Need, ...]:
+        """What has to be measured for it, besides what the criterion needs."""
+        ...
+
+    def select(
+        self, measurements: Measurements, scores: Sequence[float | None], n: int, rng: random.Random
+    ) -> Iterator[Example]:
+        """Distinct seeds, best first, at least n of them if there are as many. Depends on nothing else."""
+        ...
+
+
+@runtime_checkable
+class Writer(Protocol):
+    """Turns a pick into a draft by asking the teacher."""
+
+    def write(self, pick: Pick, context: Context, rng: random.Random) -> Script[Draft]:
+        """The script for one pick. No I/O; the same arguments and replies give the same requests."""
+        ...
+
+    def ceiling(self, pick: Pick, context: Context) -> Ceiling:
+        """The most that the script for this pick can cost, re-asks included."""
+        ...
+
+
+@runtime_checkable
+class Filter(Protocol):
+    """Keeps bad drafts out of the training set."""
+
+    def check(self, draft: Draft, context: Context, accepted: Sequence[Example]) -> Verdict:
+        """A verdict on a draft that has an example.
+
+        `accepted` is what this round has accepted before it, in order, where the filter's `ordered` is
+        true, else it is empty. Pure.
+        """
+        ...
+
+    @property
+    def ordered(self) -> bool:
+        """Whether the verdict depends on what was accepted before."""
+        ...
 
 
 @runtime_checkable
