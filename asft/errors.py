@@ -3,6 +3,8 @@
     AsftError
     ├── PluginError     a plug-in name that cannot be found, or options that it does not take
     ├── DataError       a file, row or data set that cannot be used as it is
+    ├── RecipeError     a recipe with problems, all of them told at once under their keys
+    ├── RunError        a run directory that cannot be used or continued as it is
     ├── PromptError     a prompt file that cannot be read, or values that do not fit it
     └── RequestError    a request that an endpoint refuses for good (the equal of HTTP 400 and 422)
 
@@ -21,6 +23,14 @@ class PluginError(AsftError):
 
 class DataError(AsftError):
     """A file, row or data set that cannot be used as it is."""
+
+
+class RecipeError(AsftError):
+    """A recipe with problems: all of them, each under its key."""
+
+
+class RunError(AsftError):
+    """A run directory that cannot be used or continued as it is, or a run that cannot go on."""
 
 
 class PromptError(AsftError):

@@ -75,19 +75,24 @@ def find(kind: str, name: str) -> type[Any]:
 
 def make(kind: str, name: str, options: Mapping[str, Any] | None = None) -> Any:
     """An instance of a plug-in with these options. Raises PluginError naming every bad option."""
-    cls = find(kind, name)
-    given = dict(options or {})
+    made, problems = fill(find(kind, name), options or {})
+    if problems:
+        raise PluginError(f"{kind} {name!r}: {'; '.join(problems)}")
+    return made
+
+
+def fill(cls: type[Any], options: Mapping[str, Any]) -> tuple[Any, list[str]]:
+    """An instance of a class made with `@plugin`, and one sentence per option at fault (None then)."""
+    given = dict(options)
     problems = [f"option names are words, not {key!r}" for key in given if not isinstance(key, str)]
-    if not problems:
-        try:
-            made = cls(**given)
-        except ValidationError as error:
-            problems = _problems(error, given, cls)
-        else:
-            problems = _swapped_booleans(made, given)
-            if not problems:
-                return made
-    raise PluginError(f"{kind} {name!r}: {'; '.join(problems)}")
+    if problems:
+        return None, problems
+    try:
+        made = cls(**given)
+    except ValidationError as error:
+        return None, _problems(error, given, cls)
+    problems = _swapped_booleans(made, given)
+    return (None if problems else made), problems
 
 
 def _built_in(kind: str) -> Mapping[str, str]:

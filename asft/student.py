@@ -1,7 +1,8 @@
 """A student: which model it is, as data; loading it; and how its prompts become token ids."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -60,15 +61,38 @@ def load(student: Student, device: str | None = None) -> Loaded:
         raise DataError(
             f"student {student.base!r} cannot be loaded ({reason}); give a folder or a hub name"
         ) from error
-    if student.adapter is not None:
-        from peft import PeftModel
-
-        if not Path(student.adapter, "adapter_config.json").is_file():
-            raise DataError(f"{student.adapter} holds no LoRA adapter (no adapter_config.json)")
-        model = PeftModel.from_pretrained(model, student.adapter)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
-    return Loaded(student=student, model=model.to(place).eval(), tokenizer=tokenizer)
+    bare = Loaded(student=replace(student, adapter=None), model=model.to(place).eval(), tokenizer=tokenizer)
+    return bare if student.adapter is None else _put_on(bare, student.adapter)
+
+
+@contextmanager
+def wearing(base: Loaded, adapter: str | None) -> Iterator[Loaded]:
+    """The base with an adapter on, and without it again at the end; the weights are loaded once only.
+
+    Raises DataError where the folder holds no adapter.
+    """
+    if adapter is None:
+        yield base
+        return
+    dressed = _put_on(base, adapter)
+    try:
+        yield dressed
+    finally:
+        dressed.model.unload()
+        base.model.eval()
+
+
+def _put_on(base: Loaded, adapter: str) -> Loaded:
+    from peft import PeftModel
+
+    if not Path(adapter, "adapter_config.json").is_file():
+        raise DataError(f"{adapter} holds no LoRA adapter (no adapter_config.json)")
+    model: Any = PeftModel.from_pretrained(base.model, adapter)
+    return Loaded(
+        student=replace(base.student, adapter=adapter), model=model.eval(), tokenizer=base.tokenizer
+    )
 
 
 def prompt_ids(tokenizer: Any, prompts: Sequence[str]) -> list[list[int]]:

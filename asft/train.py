@@ -1,13 +1,34 @@
 """One TRL SFT + LoRA run. The only file that imports trl."""
 
 import dataclasses
+import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from asft.errors import DataError
-from asft.student import POCKET, Loaded, Student
+from asft.student import Loaded, Student, answer_ids, prompt_ids
 from asft.types import Example
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """What one training run was."""
+
+    student: Student
+    examples: int
+    dropped: int
+    """Examples without a worked answer, which are not trained on."""
+    truncated: int
+    """Examples longer than `max_length`, whose ends are cut off."""
+    steps: int
+    tokens: int
+    """Tokens of all examples in one pass, prompts included."""
+    loss_first: float | None
+    """Mean loss at the first logged step, nats per token; None where nothing is logged."""
+    loss_last: float | None
+    seconds: float
 
 
 def train(
@@ -16,64 +37,42 @@ def train(
     out: Path,
     *,
     seed: int = 0,
+    start: str | None = None,
     sft: Mapping[str, Any] | None = None,
     lora: Mapping[str, Any] | None = None,
-) -> Student:
-    """Train a fresh LoRA adapter on worked answers and save it to `out`; the base stays as it was.
+) -> Trained:
+    """Train a LoRA adapter on worked answers and save it to `out`; the base stays as it was.
 
-    The loss is on the answer and its end token only. `sft` and `lora` go to TRL's SFTConfig and peft's
-    LoraConfig under their own names. Raises DataError where there is nothing to train on.
+    The adapter is a fresh one, or goes on from the folder `start`. The loss is on the answer and its end
+    token only. `sft` and `lora` go to TRL's SFTConfig and peft's LoraConfig under their own names.
+    Raises DataError where there is nothing to train on.
     """
     import datasets
-    from peft import LoraConfig, get_peft_model
+    from peft import LoraConfig, PeftModel, get_peft_model
     from transformers import PrinterCallback, set_seed
     from trl import SFTConfig, SFTTrainer
 
+    worked = [example for example in examples if example.completion]
+    if not worked:
+        raise DataError("there is no example with a worked answer to train on")
+    started = time.monotonic()
+    settings = {**_defaults(loaded, SFTConfig), **(sft or {}), "output_dir": str(out), "seed": seed}
+    lengths = _lengths(loaded, worked)
+    limit = settings["max_length"]
+    set_seed(seed)
+    model: Any
+    if start is None:
+        adapter = {"r": 16, "lora_alpha": 32, "target_modules": "all-linear", "task_type": "CAUSAL_LM"}
+        model = get_peft_model(loaded.model, LoraConfig(**{**adapter, **(lora or {})}))
+    else:
+        model = PeftModel.from_pretrained(loaded.model, start, is_trainable=True)
     rows = [
         {
             "prompt": [{"role": "user", "content": example.prompt}],
             "completion": [{"role": "assistant", "content": example.completion}],
         }
-        for example in examples
-        if example.completion
+        for example in worked
     ]
-    if not rows:
-        raise DataError("there is no example with a worked answer to train on")
-    on_cpu = loaded.model.device.type == "cpu"
-    known = {field.name for field in dataclasses.fields(SFTConfig)}
-    # transformers 5.23 renames gradient checkpointing, which TRL turns on by default.
-    checkpointing = (
-        "activation_checkpointing" if "activation_checkpointing" in known else "gradient_checkpointing"
-    )
-    settings = {
-        "output_dir": str(out),
-        "seed": seed,
-        "use_cpu": on_cpu,
-        "bf16": not on_cpu,
-        checkpointing: False,
-        "max_length": None,
-        "per_device_train_batch_size": 16,
-        "learning_rate": 1e-3,
-        "lr_scheduler_type": "cosine",
-        "warmup_steps": 10,
-        "disable_tqdm": True,
-        "logging_strategy": "no",
-        "save_strategy": "no",
-        "report_to": "none",
-        "dataloader_pin_memory": not on_cpu,
-        **(sft or {}),
-    }
-    set_seed(seed)
-    adapter = LoraConfig(
-        **{
-            "r": 16,
-            "lora_alpha": 32,
-            "target_modules": "all-linear",
-            "task_type": "CAUSAL_LM",
-            **(lora or {}),
-        }
-    )
-    model = get_peft_model(loaded.model, adapter)
     datasets.disable_progress_bars()
     trainer = SFTTrainer(
         model=model,
@@ -86,5 +85,46 @@ def train(
     model.save_pretrained(str(out))
     model.unload()
     loaded.model.eval()
-    base = str(POCKET) if loaded.student.base == "pocket" else loaded.student.base
-    return Student(base=base, revision=loaded.student.revision, adapter=str(out))
+    losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
+    return Trained(
+        student=dataclasses.replace(loaded.student, adapter=str(out)),
+        examples=len(worked),
+        dropped=len(examples) - len(worked),
+        truncated=sum(length > limit for length in lengths) if limit else 0,
+        steps=trainer.state.global_step,
+        tokens=sum(lengths),
+        loss_first=losses[0] if losses else None,
+        loss_last=losses[-1] if losses else None,
+        seconds=time.monotonic() - started,
+    )
+
+
+def _defaults(loaded: Loaded, config: type[Any]) -> dict[str, Any]:
+    """What asft sets where the caller is silent; TRL's own defaults hold for the rest."""
+    on_cpu = loaded.model.device.type == "cpu"
+    known = {field.name for field in dataclasses.fields(config)}
+    # transformers 5.23 renames gradient checkpointing, which TRL turns on by default.
+    renamed = "activation_checkpointing" in known
+    return {
+        "use_cpu": on_cpu,
+        "bf16": not on_cpu,
+        "activation_checkpointing" if renamed else "gradient_checkpointing": False,
+        # TRL's default of 1024 cuts silently.
+        "max_length": None,
+        "per_device_train_batch_size": 16,
+        "learning_rate": 1e-3,
+        "lr_scheduler_type": "cosine",
+        "warmup_steps": 10,
+        "disable_tqdm": True,
+        "logging_strategy": "steps",
+        "logging_steps": 10,
+        "save_strategy": "no",
+        "report_to": "none",
+        "dataloader_pin_memory": not on_cpu,
+    }
+
+
+def _lengths(loaded: Loaded, examples: Sequence[Example]) -> list[int]:
+    asked = prompt_ids(loaded.tokenizer, [example.prompt for example in examples])
+    answers = answer_ids(loaded, [example.completion or "" for example in examples])
+    return [len(prompt) + len(answer) for prompt, answer in zip(asked, answers, strict=True)]

@@ -26,7 +26,7 @@ def test_training_lowers_the_loss_of_what_is_trained_on_and_leaves_the_base_as_i
     trained = train.train(base, examples, tmp_path / "adapter", sft={"max_steps": 12, "learning_rate": 3e-3})
     assert loss(base, examples) == before
     assert not base.model.training
-    assert loss(student.load(trained, "cpu"), examples) < 0.7 * before
+    assert loss(student.load(trained.student, "cpu"), examples) < 0.7 * before
 
 
 def test_the_same_seed_gives_the_same_adapter(tmp_path: Path) -> None:

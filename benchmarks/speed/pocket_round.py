@@ -67,7 +67,7 @@ def one_round(settings: argparse.Namespace) -> tuple[dict[str, float], float, fl
     examples = write([seeds[i] for i in hardest[: settings.examples]])
     lap("write")
     with tempfile.TemporaryDirectory() as folder:
-        trained = train.train(base, examples, Path(folder), sft={"max_steps": settings.steps})
+        trained = train.train(base, examples, Path(folder), sft={"max_steps": settings.steps}).student
         lap("train")
         after = student.load(trained, "cpu")
         answers = decoder.answer(after, [e.prompt for e in test])

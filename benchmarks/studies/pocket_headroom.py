@@ -87,7 +87,7 @@ def run(job: tuple[str, int, argparse.Namespace]) -> None:
             examples = write(task, arm, seed, settings.examples)
             seconds["write"] = time.time() - started
             sft = {"max_steps": settings.steps, "learning_rate": settings.lr}
-            which = train.train(loaded, examples, Path(folder), seed=seed, sft=sft)
+            which = train.train(loaded, examples, Path(folder), seed=seed, sft=sft).student
             seconds["train"] = time.time() - started - seconds["write"]
             loaded = student.load(which, "cpu")
         before = time.time()
