@@ -22,6 +22,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "asft": set(),
     "asft.types": set(),
     "asft.errors": set(),
+    "asft.stats": set(),
     "asft.symbolic": set(),
     "asft.answers": {"asft.types", "asft.symbolic"},
     "asft.registry": {"asft.errors"},

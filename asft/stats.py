@@ -1,0 +1,165 @@
+"""Intervals and paired tests for accuracies and their differences. Pure functions; numpy only.
+
+Two students answer the same test items, so they are compared item by item: that removes the spread
+between items, which is most of the noise. Chance comes in as an explicit generator, so that a report
+made twice is the same report.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+# Resamples are drawn in blocks of at most this many numbers: 8 MB each, however large the data.
+BLOCK = 1_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interval:
+    """Where a figure lies, at the level that was asked for."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """A mean paired difference (after minus before) with its interval."""
+
+    mean: float
+    low: float
+    high: float
+
+
+def wilson(right: int, items: int, level: float = 0.95) -> Interval:
+    """The score interval of a share (Wilson 1927): within [0, 1], and sound for none and for all right."""
+    if not 0 <= right <= items or items == 0:
+        raise ValueError(f"{right} right of {items} items is no share: give 0 <= right <= items, items > 0")
+    z = NormalDist().inv_cdf(0.5 + _checked(level) / 2)
+    share = right / items
+    centre = share + z * z / (2 * items)
+    reach = z * math.sqrt(share * (1 - share) / items + (z / (2 * items)) ** 2)
+    scale = 1 + z * z / items
+    # At the ends the formula gives exactly 0 and 1; rounding must not move them.
+    low = 0.0 if right == 0 else (centre - reach) / scale
+    high = 1.0 if right == items else (centre + reach) / scale
+    return Interval(low=low, high=high)
+
+
+def paired_bootstrap(
+    before: Sequence[float],
+    after: Sequence[float],
+    rng: np.random.Generator,
+    *,
+    level: float = 0.95,
+    resamples: int = 10_000,
+) -> Difference:
+    """The mean of `after - before` over items, with the percentile interval over resampled items.
+
+    `before[i]` and `after[i]` are grades of the same item. It speaks of these two students on other items
+    of this kind; other training seeds are `hierarchical_bootstrap`'s.
+    """
+    if len(before) != len(after) or not before:
+        raise ValueError(
+            f"{len(before)} and {len(after)} grades are no pairs: give as many of each, at least one"
+        )
+    differences = _finite(np.asarray(after, np.float64) - np.asarray(before, np.float64))
+    # How often each distinct value comes up in a resample is one multinomial draw; grades of 0 and 1 have
+    # three differences, so that a test set of any size costs nothing.
+    values, counts = np.unique(differences, return_counts=True)
+    means = []
+    for size in _blocks(resamples, len(values)):
+        drawn = rng.multinomial(len(differences), counts / len(differences), size=size)
+        means.append(drawn @ values / len(differences))
+    return _difference(float(differences.mean()), np.concatenate(means), level)
+
+
+def hierarchical_bootstrap(
+    differences: npt.ArrayLike,
+    rng: np.random.Generator,
+    *,
+    level: float = 0.95,
+    resamples: int = 10_000,
+) -> Difference:
+    """The mean of `differences` [seed, item] with the percentile interval over resampled seeds and items.
+
+    Every training seed answers the same test items, so a resample draws seeds and, once for all of them,
+    items (the pigeonhole bootstrap, Owen 2007). Drawing items anew within each seed would treat an item
+    that is hard for all seeds as so many independent ones, and give too narrow an interval. With few seeds
+    any bootstrap is too narrow: where 5 seeds differ more than chance among the items explains, its 95%
+    holds about 85 times in 100 (P(|t| < 1.96 sqrt(4/5)) with 4 degrees of freedom).
+    """
+    table = _finite(np.asarray(differences, np.float64))
+    if table.ndim != 2 or table.shape[0] < 2 or table.shape[1] < 1:
+        raise ValueError(
+            f"differences of shape {table.shape}: give [seed, item] with at least two seeds; "
+            "paired_bootstrap takes the items of one"
+        )
+    seeds, items = table.shape
+    means = []
+    for size in _blocks(resamples, items):
+        drawn_seeds = rng.multinomial(seeds, np.full(seeds, 1 / seeds), size=size)
+        drawn_items = rng.multinomial(items, np.full(items, 1 / items), size=size)
+        means.append(((drawn_seeds @ table) * drawn_items).sum(axis=1) / (seeds * items))
+    return _difference(float(table.mean()), np.concatenate(means), level)
+
+
+def mcnemar_exact(gained: int, lost: int) -> float:
+    """The two-sided p-value that as many items were gained as lost (McNemar's test, exact binomial).
+
+    `gained` items were wrong before and are right after, `lost` the reverse; items that did not change
+    say nothing. 1.0 where none changed.
+    """
+    if gained < 0 or lost < 0:
+        raise ValueError(f"{gained} gained and {lost} lost: counts cannot be negative")
+    changed = gained + lost
+    tail = sum(math.comb(changed, k) for k in range(min(gained, lost) + 1))
+    # Whole numbers up to the one division: 2.0 ** changed overflows at 1024 changes.
+    return min(1.0, 2 * tail / (1 << changed))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """p-values of one family, adjusted so that the chance of any false alarm is bounded (Holm 1979).
+
+    In the order given; compare each with the level as it is.
+    """
+    for p in p_values:
+        if not 0 <= p <= 1:
+            raise ValueError(f"{p} is no p-value: give numbers from 0 to 1")
+    adjusted = [0.0] * len(p_values)
+    worst = 0.0
+    for place, index in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
+        worst = max(worst, min(1.0, (len(p_values) - place) * p_values[index]))
+        adjusted[index] = worst
+    return adjusted
+
+
+def _difference(mean: float, resampled: Floats, level: float) -> Difference:
+    edge = (1 - _checked(level)) / 2
+    low, high = np.quantile(resampled, [edge, 1 - edge])
+    return Difference(mean=mean, low=float(low), high=float(high))
+
+
+def _blocks(resamples: int, width: int) -> list[int]:
+    """How many resamples to draw at a time."""
+    if resamples < 1:
+        raise ValueError(f"{resamples} resamples: give at least one, 10000 for an interval")
+    most = max(1, BLOCK // width)
+    return [min(most, resamples - start) for start in range(0, resamples, most)]
+
+
+def _finite(values: Floats) -> Floats:
+    if not np.isfinite(values).all():
+        raise ValueError("a grade is not a finite number: count an answer without a grade as wrong (0.0)")
+    return values
+
+
+def _checked(level: float) -> float:
+    if not 0 < level < 1:
+        raise ValueError(f"level {level}: give a share between 0 and 1, such as 0.95")
+    return level
