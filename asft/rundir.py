@@ -1,0 +1,228 @@
+"""The run directory: all state between steps, as files, and nothing else.
+
+Each step leaves its files and a manifest: the settings that it read, the digests of its inputs and
+outputs. The same command again reuses what is done under the same settings, and stops where a setting
+changed. Files are written under a temporary name, synced and renamed, so that a file that is there is
+whole.
+"""
+
+import dataclasses
+import fcntl
+import hashlib
+import json
+import os
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from asft.errors import RunError
+
+STEPS = ("measure", "select", "write", "train", "evaluate", "summary")
+"""The steps of a round, in order; "write" makes drafts and verdicts."""
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+class RunDir:
+    """One run on disk, held by one process at a time (a context manager)."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock: int | None = None
+
+    def __enter__(self) -> "RunDir":
+        self.path.mkdir(parents=True, exist_ok=True)
+        self._lock = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(self._lock)
+            self._lock = None
+            raise RunError(
+                f"{self.path} is in use by another process; wait for it, or give another directory with --out"
+            ) from None
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def round(self, number: int) -> Path:
+        """The folder of a round; round 0 is the base student, evaluated only."""
+        return self.path / f"round-{number:02d}"
+
+    def file(self, number: int, name: str) -> Path:
+        """A file of a round."""
+        return self.round(number) / name
+
+    def once(
+        self,
+        number: int,
+        step: str,
+        *,
+        settings: Mapping[str, Any],
+        inputs: Sequence[Path],
+        outputs: Sequence[str],
+        make: Callable[[Path], None],
+    ) -> bool:
+        """Do a step unless it is done: `make(folder)` writes the outputs into the round's folder.
+
+        Outputs are files or folders. Returns whether it was done now. Raises RunError where it was done
+        under other settings, from other inputs, or where an output is no longer what was written.
+        """
+        folder = self.round(number)
+        manifest = folder / f"{step}.manifest.json"
+        plain = json.loads(json.dumps(settings))
+        given = {str(path.relative_to(self.path)): digest(path) for path in inputs}
+        if manifest.exists():
+            self._verify(json.loads(manifest.read_text("utf-8")), number, step, plain, given)
+            return False
+        folder.mkdir(parents=True, exist_ok=True)
+        started = time.monotonic()
+        make(folder)
+        write_json(
+            manifest,
+            {
+                "step": step,
+                "settings": plain,
+                "inputs": given,
+                "outputs": {name: digest(folder / name) for name in outputs},
+                "seconds": round(time.monotonic() - started, 3),
+            },
+        )
+        return True
+
+    def seconds(self, number: int, step: str) -> float:
+        """How long a finished step took."""
+        manifest = json.loads(self.file(number, f"{step}.manifest.json").read_text("utf-8"))
+        return float(manifest["seconds"])
+
+    def done(self, number: int, step: str) -> bool:
+        """Whether a step is finished."""
+        return self.file(number, f"{step}.manifest.json").exists()
+
+    def redo(self, step: str) -> None:
+        """Forget a step and all that follows it, from the first round that has it. Replies are kept."""
+        if step not in STEPS:
+            raise RunError(f"--redo {step}: there is no such step; steps: {', '.join(STEPS)}")
+        rounds = sorted(path for path in self.path.glob("round-*") if path.is_dir())
+        first = next((path for path in rounds if (path / f"{step}.manifest.json").exists()), None)
+        if first is None:
+            return
+        for path in rounds[rounds.index(first) :]:
+            following = STEPS[STEPS.index(step) :] if path == first else STEPS
+            for name in following:
+                (path / f"{name}.manifest.json").unlink(missing_ok=True)
+
+    def _verify(
+        self, kept: Mapping[str, Any], number: int, step: str, settings: Any, inputs: Mapping[str, str]
+    ) -> None:
+        where = f"{self.path}: {step} of round {number}"
+        again = f"`--redo {step}` makes it and what follows anew; --out DIR starts another run"
+        changed = list(differences(kept["settings"], settings))
+        if changed:
+            raise RunError(f"{where} was done under other settings ({'; '.join(changed)}). {again}")
+        for name, sha in kept["outputs"].items():
+            path = self.round(number) / name
+            if not path.exists():
+                raise RunError(f"{where}: {path.name} is missing. {again}")
+            if digest(path) != sha:
+                raise RunError(f"{where}: {path.name} is not what was written. {again}")
+        stale = [name for name, sha in kept["inputs"].items() if inputs.get(name) != sha]
+        if stale or len(inputs) != len(kept["inputs"]):
+            raise RunError(
+                f"{where} was made from other files ({', '.join(stale) or 'fewer or more'}). {again}"
+            )
+
+
+def differences(old: Any, new: Any, path: str = "") -> Iterable[str]:
+    """One phrase per setting that differs: "train.learning_rate was 0.001, now 0.002"."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in sorted({*old, *new}):
+            yield from differences(old.get(key), new.get(key), f"{path}.{key}" if path else str(key))
+    elif old != new:
+        yield f"{path} was {old!r}, now {new!r}"
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file, or of all files in a folder with their names."""
+    sha = hashlib.sha256()
+    files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+    for file in files:
+        if path.is_dir():
+            sha.update(str(file.relative_to(path)).encode() + b"\0")
+        with file.open("rb") as source:
+            while block := source.read(1 << 20):
+                sha.update(block)
+    return sha.hexdigest()
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace a file as a whole: temporary name, sync, rename, sync of the folder."""
+    temporary = path.with_name(f".{path.name}.new")
+    with temporary.open("w", encoding="utf-8", newline="\n") as target:
+        target.write(text)
+        target.flush()
+        os.fsync(target.fileno())
+    temporary.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Plain data as JSON, keys in their order, ASCII only so that any text from a model survives."""
+    write_text(path, json.dumps(value, indent=1, default=_plain) + "\n")
+
+
+def write_jsonl(path: Path, rows: Iterable[Any]) -> None:
+    """One JSON object a line; records become objects."""
+    write_text(path, "".join(json.dumps(row, default=_plain) + "\n" for row in rows))
+
+
+def read_jsonl(path: Path) -> list[dict[str, Any]]:
+    """The rows of a JSON lines file. Raises RunError that names file and line."""
+    rows = []
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except OSError as error:
+        raise RunError(f"{path} cannot be read: {error.strerror}") from error
+    for number, line in enumerate(lines, start=1):
+        try:
+            rows.append(json.loads(line))
+        except ValueError as error:
+            raise RunError(
+                f"{path}, line {number} is damaged ({error}); redo the step that wrote it"
+            ) from error
+    return rows
+
+
+def clear(path: Path) -> None:
+    """Remove a file or folder that an interrupted step may have left."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def rounds(path: Path) -> list[int]:
+    """The numbers of the rounds that a run directory holds."""
+    found = [re.fullmatch(r"round-(\d+)", p.name) for p in path.glob("round-*")]
+    return sorted(int(match[1]) for match in found if match)
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} is no plain data")

@@ -1,0 +1,131 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from asft.errors import RunError
+from asft.rundir import RunDir, differences, read_jsonl, write_jsonl
+
+
+def measured(run: RunDir, number: int = 1, rate: float = 0.1, text: str = "one") -> bool:
+    def make(folder: Path) -> None:
+        write_jsonl(folder / "measure.jsonl", [{"text": text}])
+
+    return run.once(
+        number, "measure", settings={"a": {"rate": rate}}, inputs=[], outputs=["measure.jsonl"], make=make
+    )
+
+
+def selected(run: RunDir, number: int = 1) -> bool:
+    def make(folder: Path) -> None:
+        write_jsonl(folder / "select.jsonl", read_jsonl(folder / "measure.jsonl"))
+
+    return run.once(
+        number,
+        "select",
+        settings={},
+        inputs=[run.file(number, "measure.jsonl")],
+        outputs=["select.jsonl"],
+        make=make,
+    )
+
+
+def test_a_step_is_done_once_and_reused(tmp_path: Path) -> None:
+    with RunDir(tmp_path / "run") as run:
+        assert measured(run)
+        assert not measured(run, text="two")
+        assert read_jsonl(run.file(1, "measure.jsonl")) == [{"text": "one"}]
+
+
+def test_another_setting_stops_and_says_which_and_what_redo_would_do(tmp_path: Path) -> None:
+    with RunDir(tmp_path) as run:
+        measured(run, rate=0.1)
+        with pytest.raises(RunError, match=r"a\.rate was 0\.1, now 0\.2.*--redo measure"):
+            measured(run, rate=0.2)
+
+
+def test_redo_forgets_the_step_and_what_follows_in_this_and_later_rounds(tmp_path: Path) -> None:
+    with RunDir(tmp_path) as run:
+        for number in (1, 2):
+            measured(run, number)
+            selected(run, number)
+        run.redo("select")
+        assert run.done(1, "measure")
+        assert not run.done(1, "select")
+        assert not run.done(2, "measure")
+        with pytest.raises(RunError, match="steps: measure, select"):
+            run.redo("mesure")
+
+
+def test_an_output_that_was_changed_or_lost_is_told(tmp_path: Path) -> None:
+    with RunDir(tmp_path) as run:
+        measured(run)
+        run.file(1, "measure.jsonl").write_text('{"text": "other"}\n')
+        with pytest.raises(RunError, match="is not what was written"):
+            measured(run)
+        run.file(1, "measure.jsonl").unlink()
+        with pytest.raises(RunError, match="is missing"):
+            measured(run)
+
+
+def test_a_step_made_from_other_files_is_told(tmp_path: Path) -> None:
+    with RunDir(tmp_path) as run:
+        measured(run)
+        selected(run)
+        run.redo("measure")
+        measured(run, text="two")
+        selected(run)
+        assert read_jsonl(run.file(1, "select.jsonl")) == [{"text": "two"}]
+        run.file(1, "measure.jsonl").write_text('{"text": "three"}\n')
+        with pytest.raises(RunError, match=r"made from other files \(round-01/measure\.jsonl\)"):
+            selected(run)
+
+
+def test_a_step_that_fails_leaves_no_manifest(tmp_path: Path) -> None:
+    def fail(folder: Path) -> None:
+        write_jsonl(folder / "measure.jsonl", [{}])
+        raise OSError("disk full")
+
+    with RunDir(tmp_path) as run:
+        with pytest.raises(OSError, match="disk full"):
+            run.once(1, "measure", settings={}, inputs=[], outputs=["measure.jsonl"], make=fail)
+        assert not run.done(1, "measure")
+        assert measured(run)
+
+
+def test_a_second_process_on_one_run_directory_is_refused(tmp_path: Path) -> None:
+    other = (
+        "from pathlib import Path; from asft.rundir import RunDir; "
+        f"RunDir(Path({str(tmp_path)!r})).__enter__()"
+    )
+    with RunDir(tmp_path):
+        refused = subprocess.run([sys.executable, "-c", other], capture_output=True, text=True, check=False)
+        assert refused.returncode != 0
+        assert "is in use by another process" in refused.stderr
+    freed = subprocess.run([sys.executable, "-c", other], capture_output=True, text=True, check=False)
+    assert freed.returncode == 0
+
+
+def test_any_text_survives_a_jsonl_file(tmp_path: Path) -> None:
+    rows = [{"text": 'line\u2028break \ud800 \x00 "quote" 苹果\n'}]
+    write_jsonl(tmp_path / "rows.jsonl", rows)
+    assert read_jsonl(tmp_path / "rows.jsonl") == rows
+
+
+def test_a_damaged_row_is_told_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps({"a": 1}) + '\n{"a": 2\n')
+    with pytest.raises(RunError, match=r"rows\.jsonl, line 2 is damaged"):
+        read_jsonl(path)
+
+
+def test_differences_name_every_key_that_differs() -> None:
+    old = {"train": {"lr": 1, "steps": 2}, "gone": 1}
+    new = {"train": {"lr": 2, "steps": 2, "new": 3}}
+    assert list(differences(old, new)) == [
+        "gone was 1, now None",
+        "train.lr was 1, now 2",
+        "train.new was None, now 3",
+    ]
