@@ -17,7 +17,7 @@ from fractions import Fraction
 from asft.tasks.pocket import language
 from asft.tasks.pocket.families import FAMILIES
 from asft.tasks.pocket.program import Program, draw
-from asft.tasks.pocket.uncommon import UNCOMMON
+from asft.tasks.pocket.uncommon_families import UNCOMMON
 
 _LINE = re.compile(r"[^<>]* = \$?<<(?P<left>[\d+*/-]+)=(?P<right>\d+)>>(?P<said>\d+)\b[^<>]*")
 

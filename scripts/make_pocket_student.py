@@ -22,7 +22,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 from asft.tasks.pocket import language
 from asft.tasks.pocket.program import stream
 from asft.tasks.pocket.task import TRAINING_BUCKETS
-from asft.tasks.pocket.uncommon import UNCOMMON
+from asft.tasks.pocket.uncommon_families import UNCOMMON
 
 EXPOSURE: dict[str, float] = {family.name: 1.0 for family in UNCOMMON}
 """How often the base sees each uncommon family, relative to the others."""

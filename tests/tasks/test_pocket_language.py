@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from asft.tasks.pocket import language
 from asft.tasks.pocket.families import FAMILIES, OPENERS
 from asft.tasks.pocket.program import Program, Step, draw, first, solve, walk
-from asft.tasks.pocket.uncommon import UNCOMMON
+from asft.tasks.pocket.uncommon_families import UNCOMMON
 from asft.tasks.pocket.words import ITEMS, LOOSE, MEN, NAMES, UNITS, WOMEN
 
 MONEY = "How much money does {} have now?"

@@ -26,7 +26,7 @@ from asft.tasks.pocket.program import (
     stream,
     vary,
 )
-from asft.tasks.pocket.uncommon import UNCOMMON
+from asft.tasks.pocket.uncommon_families import UNCOMMON
 
 WEIGHTS = {family.name: 1.0 for family in UNCOMMON}
 

@@ -15,7 +15,7 @@ the result asks for.
 from dataclasses import dataclass
 
 from asft.tasks.pocket.common_families import COMMON
-from asft.tasks.pocket.uncommon import UNCOMMON
+from asft.tasks.pocket.uncommon_families import UNCOMMON
 
 FAMILIES = {family.name: family for family in COMMON + UNCOMMON}
 

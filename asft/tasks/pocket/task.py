@@ -20,7 +20,7 @@ from asft.registry import plugin
 from asft.tasks.pocket import language
 from asft.tasks.pocket.families import FAMILIES
 from asft.tasks.pocket.program import BUCKETS, Program, solve, stream
-from asft.tasks.pocket.uncommon import UNCOMMON
+from asft.tasks.pocket.uncommon_families import UNCOMMON
 from asft.types import Example, Grade
 
 SALTS = "ABCDEFGHIJKLMNOP"
