@@ -6,7 +6,14 @@
     ├── RecipeError     a recipe with problems, all of them told at once under their keys
     ├── RunError        a run directory that cannot be used or continued as it is
     ├── PromptError     a prompt file that cannot be read, or values that do not fit it
-    └── RequestError    a request that an endpoint refuses for good (the equal of HTTP 400 and 422)
+    ├── RequestError    a request that an endpoint refuses for good (the equal of HTTP 400 and 422)
+    │   └── CeilingError    a request beyond the ceiling that its script was given
+    ├── TeacherError    a call of a teacher or judge that failed
+    │   ├── RetryableError  it may succeed if it is made again: 408, 409, 429, 5xx, no connection, timeout
+    │   ├── FatalError      no call can succeed: 401, 403, 404
+    │   └── GaveUpError     the tries of a request are used up
+    ├── JournalError    a journal that is damaged, foreign, in use or not to be written
+    └── BudgetError     a budget that cannot be kept
 
 The command line prints an `AsftError` without a traceback; anything else keeps its traceback, because
 it is ours to mend. A message says what is wrong, the value, and what to do next.
@@ -39,3 +46,37 @@ class PromptError(AsftError):
 
 class RequestError(AsftError):
     """A request that was refused for good: sending the same one again gives the same refusal."""
+
+
+class CeilingError(RequestError):
+    """A request beyond what its script said that it needs at most; it was not sent."""
+
+
+class TeacherError(AsftError):
+    """A call of a teacher or judge that failed."""
+
+
+class RetryableError(TeacherError):
+    """A call that failed and may succeed if it is made again."""
+
+    def __init__(self, message: str, *, retry_after: float | None = None, charged: bool = False) -> None:
+        """`retry_after`: seconds that the endpoint asks to wait. `charged`: it may have cost its ceiling."""
+        super().__init__(message)
+        self.retry_after = retry_after
+        self.charged = charged
+
+
+class FatalError(TeacherError):
+    """A call that failed in a way in which every call will: the run stops."""
+
+
+class GaveUpError(TeacherError):
+    """A request whose tries are used up: the run stops, and can be continued."""
+
+
+class JournalError(AsftError):
+    """A journal that is damaged, foreign, in use or not to be written."""
+
+
+class BudgetError(AsftError):
+    """A budget that cannot be kept, or a price that it needs and that nobody knows."""

@@ -27,6 +27,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "asft.answers": {"asft.types", "asft.symbolic"},
     "asft.registry": {"asft.errors"},
     "asft.prompts": {"asft.types", "asft.errors"},
+    "asft.budget": {"asft.types", "asft.errors", "asft.registry"},
+    "asft.journal": {"asft.types", "asft.errors", "asft.budget"},
     "asft.student": {"asft.errors"},
     "asft.scorer": {"asft.types", "asft.student"},
     "asft.decoder": {"asft.types", "asft.student"},

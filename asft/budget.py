@@ -1,0 +1,258 @@
+"""What a run may spend, what a call costs, and an account that never goes over.
+
+Before a script starts, the most that it can cost is set aside; what its calls really cost is counted when
+they end, and the rest comes back. A script starts only where its ceiling fits beside all that is spent
+and set aside, so timing cannot change which scripts start: one that fits now fits later too.
+
+Money is counted in decimals, never in binary fractions.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from asft.errors import BudgetError
+from asft.registry import plugin
+from asft.types import Ceiling, Message, Request
+
+MESSAGE_OVERHEAD = 64
+"""Tokens set aside for each message beside its text: roles, marks, and what chat templates put in front."""
+
+_MILLION = 1_000_000
+
+Price = Annotated[Decimal, Field(ge=0)]
+Count = Annotated[int, Field(ge=0)]
+
+
+@plugin
+class Budget:
+    """The most that a run may use; None is no limit. Calls of teacher and judge count, failed ones too."""
+
+    examples: Count | None = None
+    """Accepted examples; whoever accepts them keeps to it."""
+    requests: Count | None = None
+    tokens: Count | None = None
+    """Input and output together."""
+    usd: Price | None = None
+    """US dollars."""
+    timeout_share: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.02
+    """The part of requests, tokens and usd that is kept for calls that time out and are charged anyway."""
+
+
+@plugin
+class Prices:
+    """US dollars per million tokens."""
+
+    input: Price
+    output: Price
+    cached_input: Price | None = None
+    """None: as input."""
+    reasoning: Price | None = None
+    """None: as output."""
+
+    def cost(
+        self, *, input_tokens: int, output_tokens: int, cached_tokens: int = 0, reasoning_tokens: int = 0
+    ) -> Decimal:
+        """What a call costs. Cached tokens are a part of the input, reasoning tokens one of the output."""
+        cached = self.input if self.cached_input is None else self.cached_input
+        reasoning = self.output if self.reasoning is None else self.reasoning
+        return (
+            (input_tokens - cached_tokens) * self.input
+            + cached_tokens * cached
+            + (output_tokens - reasoning_tokens) * self.output
+            + reasoning_tokens * reasoning
+        ) / _MILLION
+
+    def most(self, ceiling: Ceiling) -> Decimal:
+        """The most that calls within this ceiling can cost."""
+        dearest_input = max(self.input, self.cached_input or self.input)
+        dearest_output = max(self.output, self.reasoning or self.output)
+        return (ceiling.input_tokens * dearest_input + ceiling.output_tokens * dearest_output) / _MILLION
+
+
+FREE = Prices(input=Decimal(0), output=Decimal(0))
+
+
+def input_ceiling(text_bytes: int, messages: int) -> int:
+    """The most tokens that messages with so many UTF-8 bytes of text can be: a token is a byte or more."""
+    return text_bytes + MESSAGE_OVERHEAD * messages
+
+
+def ceiling_of(request: Request) -> Ceiling:
+    """The most that one request can use."""
+    return Ceiling(
+        requests=1,
+        input_tokens=input_ceiling(sum(map(_bytes, request.messages)), len(request.messages)),
+        output_tokens=request.sampling.max_tokens,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Amount:
+    """So much of a budget."""
+
+    requests: int = 0
+    tokens: int = 0
+    """Input and output."""
+    usd: Decimal | None = Decimal(0)
+    """None where a price is unknown."""
+
+    def __add__(self, other: "Amount") -> "Amount":
+        usd = None if self.usd is None or other.usd is None else self.usd + other.usd
+        return Amount(requests=self.requests + other.requests, tokens=self.tokens + other.tokens, usd=usd)
+
+    def __sub__(self, other: "Amount") -> "Amount":
+        usd = None if self.usd is None or other.usd is None else self.usd - other.usd
+        return Amount(requests=self.requests - other.requests, tokens=self.tokens - other.tokens, usd=usd)
+
+
+NOTHING = Amount()
+
+
+@dataclass(eq=False)
+class Reservation:
+    """What is set aside for one open script."""
+
+    left: Ceiling
+    """What the script may still ask for."""
+
+
+class Account:
+    """What is spent and set aside of a budget, in one step of a run.
+
+    What this step was charged before it was killed is counted when its scripts use it again, so that each
+    script meets the same account as in a run that was never interrupted. The ledger's own total is kept
+    beside that: no call is made that could take it over the budget, whatever was done over with other
+    settings.
+    """
+
+    def __init__(
+        self,
+        budget: Budget,
+        prices: Iterable[Prices | None],
+        *,
+        before: Amount = NOTHING,
+        timed_out: Amount = NOTHING,
+        recorded: Amount = NOTHING,
+    ) -> None:
+        """`prices` of all endpoints: a ceiling is priced at the dearest.
+
+        `before` is what earlier steps were charged, `timed_out` what calls that timed out were, and
+        `recorded` all that the ledger holds against this run.
+        """
+        self._budget = budget
+        self._prices = tuple(prices)
+        self._before = before
+        self._timed_out = timed_out
+        self._recorded = recorded
+        self._held = NOTHING
+        self._in_flight = NOTHING
+        if budget.usd is not None and (None in self._prices or recorded.usd is None):
+            why = "an endpoint has no prices" if None in self._prices else "earlier calls have no known price"
+            raise BudgetError(
+                f"a budget of {budget.usd} usd cannot be kept, because {why}; "
+                "give every endpoint its prices per million tokens, or set a budget of requests or tokens"
+            )
+
+    @property
+    def spent(self) -> Amount:
+        """What is charged up to here: earlier steps, what this step used, and what timed out."""
+        return self._before + self._timed_out
+
+    def affordable(self, ceiling: Ceiling) -> bool:
+        """Whether it fits were every open script charged at its ceiling."""
+        committed = self._before + self._held + self.amount(ceiling)
+        for name, limit in _limits(self._budget):
+            reserve = _reserve(self._budget, limit)
+            # Timeouts that the reserve did not cover come out of what is for scripts.
+            excess = max(Decimal(0), _count(self._timed_out, name) - reserve)
+            if _count(committed, name) + excess > limit - reserve:
+                return False
+        return True
+
+    def reserve(self, ceiling: Ceiling) -> Reservation:
+        """Set the ceiling of a script aside."""
+        if not self.affordable(ceiling):
+            raise BudgetError(f"{ceiling} is more than is left of {self._budget}")
+        self._held += self.amount(ceiling)
+        return Reservation(left=ceiling)
+
+    def ask(self, reservation: Reservation, request: Ceiling) -> bool:
+        """Take a request's ceiling out of its script's; False where the script has not so much left."""
+        left = Ceiling(
+            requests=reservation.left.requests - request.requests,
+            input_tokens=reservation.left.input_tokens - request.input_tokens,
+            output_tokens=reservation.left.output_tokens - request.output_tokens,
+        )
+        if min(left.requests, left.input_tokens, left.output_tokens) < 0:
+            return False
+        reservation.left = left
+        return True
+
+    def answered(self, request: Ceiling, cost: Amount) -> None:
+        """A request has ended: count what it cost instead of its ceiling."""
+        self._held -= self.amount(request)
+        self._before += cost
+
+    def close(self, reservation: Reservation) -> None:
+        """The script has ended: what it did not ask for comes back."""
+        self._held -= self.amount(reservation.left)
+
+    def send(self, request: Ceiling) -> None:
+        """A call is about to be made. Raises BudgetError where it could take the ledger over the budget."""
+        most = self._recorded + self._in_flight + self.amount(request)
+        for name, limit in _limits(self._budget):
+            if _count(most, name) > limit:
+                raise BudgetError(
+                    f"the next call could exceed the budget of {limit} {name}: calls that timed out, or "
+                    "replies that this step no longer uses, have taken a part of it; raise it to go on"
+                )
+        self._in_flight += self.amount(request)
+
+    def sent(self, request: Ceiling, cost: Amount) -> None:
+        """The call has ended, and the ledger holds `cost` for it."""
+        self._in_flight -= self.amount(request)
+        self._recorded += cost
+
+    def time_out(self, request: Ceiling) -> bool:
+        """Charge a call that timed out its ceiling; False where the reserve for that is gone."""
+        self._timed_out += self.amount(request)
+        return all(
+            _count(self._timed_out, name) <= _reserve(self._budget, limit)
+            for name, limit in _limits(self._budget)
+        )
+
+    def amount(self, ceiling: Ceiling) -> Amount:
+        """What a ceiling is of a budget."""
+        known = [prices.most(ceiling) for prices in self._prices if prices is not None]
+        usd = max(known, default=Decimal(0)) if len(known) == len(self._prices) else None
+        return Amount(requests=ceiling.requests, tokens=ceiling.input_tokens + ceiling.output_tokens, usd=usd)
+
+
+Counted = Literal["requests", "tokens", "usd"]
+
+
+def _limits(budget: Budget) -> list[tuple[Counted, Decimal]]:
+    """What the budget limits, and to how much."""
+    limits: list[tuple[Counted, int | Decimal | None]] = [
+        ("requests", budget.requests),
+        ("tokens", budget.tokens),
+        ("usd", budget.usd),
+    ]
+    return [(name, Decimal(limit)) for name, limit in limits if limit is not None]
+
+
+def _reserve(budget: Budget, limit: Decimal) -> Decimal:
+    return limit * Decimal(str(budget.timeout_share))
+
+
+def _count(amount: Amount, name: Counted) -> Decimal:
+    # A price is unknown only where no usd budget is set, so that this 0 limits nothing.
+    return Decimal({"requests": amount.requests, "tokens": amount.tokens, "usd": amount.usd or 0}[name])
+
+
+def _bytes(message: Message) -> int:
+    return len(message.content.encode("utf-8", "surrogatepass"))
