@@ -162,6 +162,11 @@ class Account:
         """What is charged up to here: earlier steps, what this step used, and what timed out."""
         return self._before + self._timed_out
 
+    @property
+    def limits_tokens(self) -> bool:
+        """Whether too many tokens could exceed it."""
+        return self._budget.tokens is not None or self._budget.usd is not None
+
     def affordable(self, ceiling: Ceiling) -> bool:
         """Whether it fits were every open script charged at its ceiling."""
         committed = self._before + self._held + self.amount(ceiling)

@@ -206,11 +206,7 @@ class Journal:
         """
         now = time.time()
         with _told(self.path), _transaction(self._writer):
-            self._writer.executemany(
-                "INSERT INTO replies (key, request, reply, refusal, seal) VALUES (?, ?, ?, ?, ?)"
-                " ON CONFLICT (key) DO NOTHING",
-                [_row(stored) for stored in replies],
-            )
+            self._writer.executemany(_INSERT_REPLY, [_row(stored) for stored in replies])
             rows = [{**vars(line), "run": self.run, "at": now} for line in lines]
             self._writer.executemany(_INSERT_LINE, rows)
 
@@ -292,25 +288,25 @@ def salvage(damaged: Path, fresh: Path) -> tuple[int, int]:
     if not damaged.is_file():
         raise JournalError(f"{damaged} does not exist; name the damaged journal")
     columns = [*_LINE_COLUMNS, "run", "at"]
-    read_only = f"{damaged.absolute().as_uri()}?mode=ro"
-    with Journal(fresh) as journal, closing(sqlite3.connect(read_only, uri=True)) as old:
+    with closing(sqlite3.connect(f"{damaged.absolute().as_uri()}?mode=ro", uri=True)) as old:
+        # Else SQLite reads nothing at all of a file that is shorter than its header says.
+        old.execute("PRAGMA writable_schema = ON")
         rows = _readable(old, "SELECT id, key, request, reply, refusal, seal FROM replies")
         replies = [stored for row in rows if (stored := _stored(row)) is not None]
-        lines = [
-            dict(zip(columns, row[1:], strict=True))
-            for row in _readable(old, f"SELECT id, {', '.join(columns)} FROM ledger")
-        ]
-        if not replies and not lines:
-            raise JournalError(f"{damaged} holds nothing that can be read; start again without it")
-        with _told(fresh), _transaction(journal._writer):
-            journal._writer.executemany(
-                "INSERT OR IGNORE INTO replies (key, request, reply, refusal, seal) VALUES (?, ?, ?, ?, ?)",
-                [_row(stored) for stored in replies],
-            )
-            journal._writer.executemany(_INSERT_LINE, lines)
+        rows = _readable(old, f"SELECT id, {', '.join(columns)} FROM ledger")
+        lines = [dict(zip(columns, row[1:], strict=True)) for row in rows]
+    if not replies and not lines:
+        raise JournalError(f"{damaged} holds nothing that can be read; start again without it")
+    with Journal(fresh) as journal, _told(fresh), _transaction(journal._writer):
+        journal._writer.executemany(_INSERT_REPLY, [_row(stored) for stored in replies])
+        journal._writer.executemany(_INSERT_LINE, lines)
     return len(replies), len(lines)
 
 
+_INSERT_REPLY = (
+    "INSERT INTO replies (key, request, reply, refusal, seal) VALUES (?, ?, ?, ?, ?)"
+    " ON CONFLICT (key) DO NOTHING"
+)
 _LINE_COLUMNS = [field.name for field in fields(Line)]
 _INSERT_LINE = (
     f"INSERT INTO ledger ({', '.join(_LINE_COLUMNS)}, run, at)"

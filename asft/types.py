@@ -192,6 +192,8 @@ class Reply:
     cost_usd: float | None = None
     """None where no price is known; a free endpoint says 0.0."""
     seconds: float = 0.0
+    estimated: bool = False
+    """Whether the token counts are estimates, because the endpoint told none."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -27,6 +27,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "asft.answers": {"asft.types", "asft.symbolic"},
     "asft.registry": {"asft.errors"},
     "asft.prompts": {"asft.types", "asft.errors"},
+    "asft.engine.*": {"asft.types", "asft.errors", "asft.budget", "asft.journal"},
     "asft.budget": {"asft.types", "asft.errors", "asft.registry"},
     "asft.journal": {"asft.types", "asft.errors", "asft.budget"},
     "asft.student": {"asft.errors"},

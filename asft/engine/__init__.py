@@ -1,0 +1,94 @@
+"""Drives scripts against a teacher and a judge: at once, in order, durably, within the budget.
+
+A script that waits for a reply holds nobody up: there is no barrier between the steps of different
+scripts. A reply is in the journal before its script sees it, so running again asks only for what is not
+there. Results are handed on in the order of the scripts' numbers, and a script starts only if it would be
+needed and affordable were every open one accepted and charged at its ceiling. So which scripts run depends
+on the replies, and never on when they come.
+"""
+
+import random
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Any, TypeVar, cast
+
+from asft.budget import Account, Budget
+from asft.engine.calls import Calls, Endpoint
+from asft.engine.drive import Drive, Ending, Job, Outcome, Progress
+from asft.journal import Journal
+from asft.types import Teacher
+
+__all__ = ["Ending", "Endpoint", "Engine", "Job", "Outcome", "Progress"]
+
+T = TypeVar("T")
+
+
+class Engine:
+    """Teacher and judge, opened; an async context manager."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        endpoints: Mapping[str, Endpoint],
+        *,
+        budget: Budget | None = None,
+        progress: Callable[[Progress], None] | None = None,
+        rng: random.Random | None = None,
+    ) -> None:
+        """`endpoints` by role. `progress` is called now and then, at least once a second while it waits."""
+        self._journal = journal
+        self._endpoints = endpoints
+        self._budget = budget or Budget()
+        self._progress = progress
+        self._rng = rng or random.Random()
+        self._opened = AsyncExitStack()
+        self._calls: dict[str, Calls] = {}
+
+    async def __aenter__(self) -> "Engine":
+        opened: dict[int, Teacher] = {}
+        try:
+            for role, endpoint in self._endpoints.items():
+                teacher = endpoint.teacher
+                # One that is teacher and judge is opened once.
+                if id(teacher) not in opened:
+                    if hasattr(teacher, "__aenter__"):
+                        opened[id(teacher)] = await self._opened.enter_async_context(cast(Any, teacher))
+                    else:
+                        opened[id(teacher)] = teacher
+                self._calls[role] = Calls(endpoint, opened[id(teacher)], self._rng)
+        except BaseException:
+            await self._opened.aclose()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._opened.aclose()
+
+    async def drive(
+        self,
+        jobs: Iterable[Job[T]],
+        *,
+        round: int,
+        step: str,
+        on_result: Callable[[Outcome[T]], bool],
+        wanted: int | None = None,
+    ) -> Ending:
+        """Run scripts until `wanted` are accepted, the jobs are through, or the budget is.
+
+        `on_result` gets the outcomes in the order of their numbers and says whether the outcome is accepted.
+        Raises what stops a run: FatalError, GaveUpError, BudgetError, JournalError; all replies that came
+        are in the journal then, also where the drive is cancelled.
+        """
+        timed_out = self._journal.timed_out()
+        account = Account(
+            self._budget,
+            [calls.endpoint.prices for calls in self._calls.values()],
+            before=self._journal.spent(but=(round, step)),
+            timed_out=timed_out,
+            recorded=self._journal.spent() + timed_out,
+        )
+        drive = Drive(self._journal, self._calls, account, (round, step), self._progress)
+        return await drive.run(jobs, on_result, wanted)

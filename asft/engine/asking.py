@@ -1,0 +1,204 @@
+"""One request: from the journal where it is there, else by a call, and on the disk before anyone sees it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from decimal import Decimal
+
+from asft.budget import NOTHING, Account, Amount, ceiling_of
+from asft.engine.calls import Calls, Endpoint
+from asft.engine.commits import Commits
+from asft.errors import BudgetError, FatalError, RequestError
+from asft.journal import Journal, Line, LineKind, Stored, key_of, request_text
+from asft.types import Ceiling, Reply, Request
+
+REFUSALS_AT_FIRST = 20
+"""So many refusals and no answer: it is the settings that are refused, and not the requests."""
+
+
+class Asking:
+    """The requests of one step."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        calls: Mapping[str, Calls],
+        account: Account,
+        at: tuple[int, str],
+        changed: Callable[[], None],
+    ) -> None:
+        """`at`: the round and step that are charged. `changed` is called when places become free or taken."""
+        self.called = 0
+        """Replies that came from an endpoint."""
+        self.replayed = 0
+        """Replies that came from the journal."""
+        self._journal = journal
+        self._calls = calls
+        self._account = account
+        self._round, self._step = at
+        self._changed = changed
+        self._commits = Commits(journal)
+        self._used: set[bytes] = set()
+
+    def text_of(self, request: Request) -> str:
+        """The whole of the request, that which its reply is found by."""
+        return request_text(self._of(request).endpoint.identity, request)
+
+    async def obtain(self, request: Request, text: str, number: int) -> Stored:
+        """The reply or refusal, from the journal or by a call; it is on the disk when this returns."""
+        calls = self._of(request)
+        key = key_of(text)
+        stored = self._journal.find(key)
+        if stored is None:
+            stored = await self._call(calls, request, text, number)
+        else:
+            self.replayed += 1
+            if stored.refusal is not None and not calls.answered:
+                calls.refused.append(key)
+            if self._journal.charged_in(key) is None:
+                # Another run paid for it. This one is charged all the same, so that runs compare.
+                self._account.send(ceiling_of(request))
+                await self._commits.add(self._line(request, stored, paid=False))
+                self._account.sent(ceiling_of(request), _amount(stored))
+        if stored.refusal is None:
+            calls.answered += 1
+        elif not calls.answered and len(calls.refused) >= REFUSALS_AT_FIRST:
+            raise FatalError(
+                f"the {request.to} refused the first {REFUSALS_AT_FIRST} requests, all of them: "
+                f"{stored.refusal}. Mend the model name, the sampling or the extra fields, and run again"
+            )
+        return stored
+
+    def charge(self, stored: Stored) -> Amount:
+        """What a reply is charged to this step: its cost at its first use, unless another step had it."""
+        key = stored.key
+        if key in self._used:
+            return NOTHING
+        self._used.add(key)
+        charged_in = self._journal.charged_in(key)
+        return _amount(stored) if charged_in in (None, (self._round, self._step)) else NOTHING
+
+    async def drain(self) -> None:
+        """Put on the disk what has arrived."""
+        await self._commits.drain()
+        for calls in self._calls.values():
+            if len(calls.refused) >= REFUSALS_AT_FIRST and not calls.answered:
+                # They say nothing about these requests: with other settings of the server they succeed.
+                self._journal.forget_refusals(calls.refused)
+
+    async def _call(self, calls: Calls, request: Request, text: str, number: int) -> Stored:
+        ceiling = ceiling_of(request)
+        account = self._account
+
+        async def failed(charged: bool, seconds: float) -> None:
+            self._changed()
+            if not charged:
+                account.sent(ceiling, NOTHING)
+                return
+            most = account.amount(ceiling)
+            await self._commits.add(
+                Line(
+                    round=self._round,
+                    step=self._step,
+                    role=request.to,
+                    purpose=request.purpose,
+                    kind="timeout",
+                    key=key_of(text),
+                    input_tokens=ceiling.input_tokens,
+                    output_tokens=ceiling.output_tokens,
+                    cost_usd=None if most.usd is None else float(most.usd),
+                    seconds=seconds,
+                    estimated=True,
+                )
+            )
+            account.sent(ceiling, most)
+            if not account.time_out(ceiling):
+                raise BudgetError(
+                    f"calls of the {request.to} time out, which may cost money, and the part of the budget "
+                    "that is kept for that is gone. Nothing is lost: make the timeout longer or the budget "
+                    "larger, and run the same command again to continue"
+                )
+
+        self._changed()
+        try:
+            reply = await calls.make(request, number, sending=lambda: account.send(ceiling), failed=failed)
+        except RequestError as refusal:
+            stored = Stored(request=text, reply=None, refusal=str(refusal))
+            if not calls.answered:
+                calls.refused.append(stored.key)
+        else:
+            stored = Stored(request=text, reply=_priced(reply, calls.endpoint))
+        self._changed()
+        self.called += 1
+        # A reply that was lost from a damaged file is paid again, and not charged again.
+        charged = self._journal.charged_in(stored.key) is None
+        await self._commits.add(self._line(request, stored, charged=charged), stored)
+        account.sent(ceiling, _amount(stored) if charged else NOTHING)
+        if stored.reply is not None:
+            self._check(request, stored.reply, ceiling)
+        # Where runs share a journal, another may have been first; its reply is the reply.
+        return self._journal.find(stored.key) or stored
+
+    def _check(self, request: Request, reply: Reply, ceiling: Ceiling) -> None:
+        """Stop where a budget cannot be kept, because an endpoint counts otherwise than it was asked to."""
+        what, told, most = "output", reply.output_tokens, ceiling.output_tokens
+        if told <= most:
+            what, told, most = "input", reply.input_tokens, ceiling.input_tokens
+            if told <= most or not self._account.limits_tokens:
+                return
+        raise BudgetError(
+            f"the {request.to} reports {told} {what} tokens for a request that can have {most} at most; they "
+            "are counted in full. Its settings or its count are wrong; mend that, and run the same command "
+            "again to continue"
+        )
+
+    def _line(self, request: Request, stored: Stored, *, charged: bool = True, paid: bool = True) -> Line:
+        kind: LineKind = "refusal"
+        reply = Reply(text="", finish="stop", input_tokens=0, output_tokens=0, cost_usd=0.0)
+        if stored.reply is not None:
+            kind, reply = "reply", stored.reply
+        return Line(
+            round=self._round,
+            step=self._step,
+            role=request.to,
+            purpose=request.purpose,
+            kind=kind,
+            key=stored.key,
+            input_tokens=reply.input_tokens,
+            cached_tokens=reply.cached_tokens,
+            reasoning_tokens=reply.reasoning_tokens,
+            output_tokens=reply.output_tokens,
+            cost_usd=reply.cost_usd,
+            seconds=reply.seconds,
+            charged=charged,
+            paid=paid,
+            estimated=reply.estimated,
+        )
+
+    def _of(self, request: Request) -> Calls:
+        if request.to not in self._calls:
+            raise FatalError(
+                f"a script asks the {request.to}, and there is none; known: {', '.join(self._calls)}. "
+                f"Give the recipe a section {request.to!r}"
+            )
+        return self._calls[request.to]
+
+
+def _priced(reply: Reply, endpoint: Endpoint) -> Reply:
+    if reply.cost_usd is not None or endpoint.prices is None:
+        return reply
+    cost = endpoint.prices.cost(
+        input_tokens=reply.input_tokens,
+        cached_tokens=reply.cached_tokens,
+        output_tokens=reply.output_tokens,
+        reasoning_tokens=reply.reasoning_tokens,
+    )
+    return replace(reply, cost_usd=float(cost))
+
+
+def _amount(stored: Stored) -> Amount:
+    """What a reply or refusal is of a budget."""
+    if stored.reply is None:
+        return Amount(requests=1)
+    cost = stored.reply.cost_usd
+    tokens = stored.reply.input_tokens + stored.reply.output_tokens
+    return Amount(requests=1, tokens=tokens, usd=None if cost is None else Decimal(repr(cost)))

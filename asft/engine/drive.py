@@ -1,0 +1,275 @@
+"""Scripts at once: which start when, and their results in order."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Literal, TypeVar
+
+from asft.budget import Account, Amount, Reservation, ceiling_of
+from asft.engine.asking import Asking
+from asft.engine.calls import Calls
+from asft.errors import CeilingError, RequestError
+from asft.journal import Journal, Stored, key_of
+from asft.types import Ceiling, Reply, Request, Script
+
+T = TypeVar("T")
+
+WINDOW = 1024
+"""Scripts that may be open or done and not handed on, so that memory is bounded behind a slow one."""
+OPEN_PER_PLACE = 3
+"""Scripts that may be open for each call at once; those that wait to be tried again need no place."""
+
+Ending = Literal["enough", "all done", "budget"]
+"""Why a drive ended: as many accepted as wanted, no job left, or the next one could exceed the budget."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job(Generic[T]):
+    """A script to drive."""
+
+    number: int
+    """Its place in the order; numbers rise."""
+    script: Callable[[], Script[T]]
+    """Makes the script, when it is its turn."""
+    ceiling: Ceiling
+    """The most that it can cost. A request beyond it is thrown back as CeilingError."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome(Generic[T]):
+    """What became of a script."""
+
+    number: int
+    result: T | None
+    """None where a request was refused and the script did not catch it."""
+    reason: str = ""
+    """Why there is no result."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """How far a drive is."""
+
+    accepted: int
+    wanted: int | None
+    done: int
+    """Results handed on."""
+    open: int
+    """Scripts started and not handed on."""
+    in_flight: int
+    """Calls that wait for their reply."""
+    called: int
+    """Replies that came from an endpoint."""
+    replayed: int
+    """Replies that came from the journal."""
+    seconds: float
+    """Since the drive began."""
+    spent: Amount
+    """By the run, up to here."""
+    waiting: str
+    """What calls are being held up by; empty where nothing is."""
+
+
+class Drive:
+    """The state of one drive."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        calls: Mapping[str, Calls],
+        account: Account,
+        at: tuple[int, str],
+        progress: Callable[[Progress], None] | None,
+    ) -> None:
+        self._calls = calls
+        self._account = account
+        self._progress = progress
+        self._wake = asyncio.Event()
+        self._asking = Asking(journal, calls, account, at, self._wake.set)
+        self._requests: dict[bytes, asyncio.Task[Stored]] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._failure: BaseException | None = None
+        self._order: deque[int] = deque()
+        self._outcomes: dict[int, Outcome[Any]] = {}
+        self._running = 0
+        self._fresh: set[int] = set()
+        self._started = time.monotonic()
+        self._accepted = self._done = 0
+        self._wanted: int | None = None
+
+    async def run(
+        self, jobs: Iterable[Job[T]], on_result: Callable[[Outcome[T]], bool], wanted: int | None
+    ) -> Ending:
+        """See `Engine.drive`."""
+        self._wanted = wanted
+        left = iter(jobs)
+        job = next(left, None)
+        try:
+            while True:
+                if self._failure is not None:
+                    raise self._failure
+                self._wake.clear()
+                self._hand_on(on_result)
+                while job is not None and self._has_room() and self._may_start(job):
+                    self._start(job)
+                    job = next(left, None)
+                if not self._order:
+                    self._tell()
+                    if job is None:
+                        return "all done"
+                    return "enough" if self._is_enough() else "budget"
+                await self._woken()
+        finally:
+            await self._stop()
+
+    # Which scripts start, and in which order results are handed on
+
+    def _may_start(self, job: Job[Any]) -> bool:
+        """Whether it would be needed and affordable were every open one accepted and charged in full."""
+        return not self._is_enough() and self._account.affordable(job.ceiling)
+
+    def _is_enough(self) -> bool:
+        return self._wanted is not None and self._accepted + len(self._order) >= self._wanted
+
+    def _has_room(self) -> bool:
+        """Whether a call could be made for it now, with no call of an open script waiting for a place."""
+        places = [calls.places for calls in self._calls.values()]
+        total = sum(calls.endpoint.concurrency for calls in self._calls.values())
+        return (
+            len(self._order) < max(WINDOW, OPEN_PER_PLACE * total)
+            and self._running < OPEN_PER_PLACE * total
+            and not any(one.waiting for one in places)
+            and sum(one.free for one in places) > len(self._fresh)
+        )
+
+    def _start(self, job: Job[Any]) -> None:
+        reservation = self._account.reserve(job.ceiling)
+        self._order.append(job.number)
+        self._fresh.add(job.number)
+        self._running += 1
+        self._spawn(self._script(job, reservation))
+
+    def _hand_on(self, on_result: Callable[[Outcome[Any]], bool]) -> None:
+        handed = False
+        while self._order and self._order[0] in self._outcomes:
+            outcome = self._outcomes.pop(self._order.popleft())
+            self._accepted += on_result(outcome)
+            self._done += 1
+            handed = True
+        if handed:
+            self._tell()
+
+    # One script
+
+    async def _script(self, job: Job[T], reservation: Reservation) -> None:
+        outcome: Outcome[T]
+        script = job.script()
+        try:
+            requests = next(script)
+            while True:
+                try:
+                    replies = await self._ask(requests, job.number, reservation)
+                except RequestError as refusal:
+                    requests = script.throw(refusal)
+                else:
+                    requests = script.send(replies)
+        except StopIteration as end:
+            outcome = Outcome(number=job.number, result=end.value)
+        except RequestError as refusal:
+            outcome = Outcome(number=job.number, result=None, reason=str(refusal))
+        finally:
+            script.close()
+        self._account.close(reservation)
+        self._fresh.discard(job.number)
+        self._running -= 1
+        self._outcomes[job.number] = outcome
+        self._wake.set()
+
+    async def _ask(self, requests: Sequence[Request], number: int, reservation: Reservation) -> list[Reply]:
+        """The replies, in order. Raises RequestError for the first that is refused, when all have ended."""
+        ends: list[asyncio.Task[Stored] | CeilingError] = []
+        for request in requests:
+            ceiling = ceiling_of(request)
+            if not self._account.ask(reservation, ceiling):
+                ends.append(
+                    CeilingError(
+                        f"a request needs up to {ceiling}, and its script has {reservation.left} left"
+                    )
+                )
+                continue
+            text = self._asking.text_of(request)
+            ends.append(self._request(request, text, number))
+        found: list[Stored | CeilingError] = []
+        for request, end in zip(requests, ends, strict=True):
+            if isinstance(end, CeilingError):
+                found.append(end)
+                continue
+            stored = await asyncio.shield(end)
+            self._account.answered(ceiling_of(request), self._asking.charge(stored))
+            found.append(stored)
+        replies = []
+        for one in found:
+            if isinstance(one, CeilingError):
+                raise one
+            if one.reply is None:
+                raise RequestError(one.refusal)
+            replies.append(one.reply)
+        return replies
+
+    def _request(self, request: Request, text: str, number: int) -> asyncio.Task[Stored]:
+        """Two scripts that ask the same at the same time get the same answer, from one call."""
+        key = key_of(text)
+        if key not in self._requests:
+            task = self._requests[key] = self._spawn(self._asking.obtain(request, text, number))
+            task.add_done_callback(lambda _: self._requests.pop(key))
+        self._fresh.discard(number)
+        return self._requests[key]
+
+    # Around it
+
+    def _spawn(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self._failure = self._failure or task.exception()
+            self._wake.set()
+
+    async def _woken(self) -> None:
+        try:
+            async with asyncio.timeout(1.0):
+                await self._wake.wait()
+        except TimeoutError:
+            self._tell()
+
+    async def _stop(self) -> None:
+        """End what is open, and put on the disk what has arrived."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._asking.drain()
+
+    def _tell(self) -> None:
+        if self._progress is None:
+            return
+        self._progress(
+            Progress(
+                accepted=self._accepted,
+                wanted=self._wanted,
+                done=self._done,
+                open=len(self._order),
+                in_flight=sum(calls.in_flight for calls in self._calls.values()),
+                called=self._asking.called,
+                replayed=self._asking.replayed,
+                seconds=time.monotonic() - self._started,
+                spent=self._account.spent,
+                waiting="; ".join(filter(None, (calls.waiting_for() for calls in self._calls.values()))),
+            )
+        )
