@@ -17,7 +17,6 @@ from fractions import Fraction
 from asft.tasks.pocket import language
 from asft.tasks.pocket.families import FAMILIES
 from asft.tasks.pocket.program import Program, draw
-from asft.tasks.pocket.uncommon_families import UNCOMMON
 
 _LINE = re.compile(r"[^<>]* = \$?<<(?P<left>[\d+*/-]+)=(?P<right>\d+)>>(?P<said>\d+)\b[^<>]*")
 
@@ -62,7 +61,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     rng = random.Random(f"check pocket {options.seed}")
-    weights = {family.name: 1.0 for family in UNCOMMON}
+    weights = {name: 1.0 for name, family in FAMILIES.items() if family.group != "common"}
     begun = time.perf_counter()
     families, lengths = Counter[str](), Counter[int]()
     texts = set()

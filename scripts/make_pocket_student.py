@@ -20,12 +20,13 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from asft.tasks.pocket import language
+from asft.tasks.pocket.families import FAMILIES
 from asft.tasks.pocket.program import stream
 from asft.tasks.pocket.task import TRAINING_BUCKETS
-from asft.tasks.pocket.uncommon_families import UNCOMMON
 
-EXPOSURE: dict[str, float] = {family.name: 1.0 for family in UNCOMMON}
-"""How often the base sees each uncommon family, relative to the others."""
+UNCOMMON = {name: 1.0 for name, family in FAMILIES.items() if family.group == "uncommon"}
+RARE = {name: 1.0 for name, family in FAMILIES.items() if family.group == "rare"}
+"""How often the base meets each family, relative to the others of its group."""
 
 CHAT_TEMPLATE = (
     "{% for message in messages %}"
@@ -38,18 +39,18 @@ CHAT_TEMPLATE = (
 SPECIAL = ["<|pad|>", "<|end|>", "<|system|>", "<|user|>", "<|assistant|>"]
 
 
-def problems(seed: int, count: int, share: float, exposure: dict[str, float]) -> list[tuple[str, str]]:
+def problems(seed: int, count: int, share: float, special: dict[str, float]) -> list[tuple[str, str]]:
     """Questions with their worked answers, from the training buckets."""
-    source = stream(random.Random(f"pocket student {seed}"), TRAINING_BUCKETS, exposure, share)
+    source = stream(random.Random(f"pocket student {seed}"), TRAINING_BUCKETS, special, share)
     return [(language.question(p), language.work(p)) for p, _ in zip(source, range(count), strict=False)]
 
 
-def corpus(count: int, seed: int, share: float, exposure: dict[str, float]) -> list[tuple[str, str]]:
+def corpus(count: int, seed: int, share: float, special: dict[str, float]) -> list[tuple[str, str]]:
     """`count` problems, made by as many processes as there are cores; the same on any machine."""
     parts = 16
     with multiprocessing.Pool() as pool:
         made = pool.starmap(
-            problems, [(seed + part, count // parts, share, exposure) for part in range(parts)]
+            problems, [(seed + part, count // parts, share, special) for part in range(parts)]
         )
     return [row for part in made for row in part]
 
@@ -188,7 +189,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("asft/students/pocket"))
     parser.add_argument("--stable", type=int, default=240_000, help="problems at the constant learning rate")
     parser.add_argument("--decay", type=int, default=80_000, help="problems while it falls to nothing")
-    parser.add_argument("--share", type=float, default=0.04, help="problems with an uncommon family")
+    parser.add_argument("--uncommon", type=float, default=0.04, help="share of problems with such a family")
+    parser.add_argument(
+        "--rare", type=float, default=0.01, help="the same, while the rate falls; none before"
+    )
     parser.add_argument("--vocabulary", type=int, default=1280)
     parser.add_argument("--batch-tokens", type=int, default=6144)
     parser.add_argument("--lr", type=float, default=3e-3)
@@ -198,7 +202,7 @@ def main() -> None:
     )
     settings = parser.parse_args()
     started = time.time()
-    rows = corpus(settings.stable, 0, settings.share, {f.name: 1.0 for f in UNCOMMON})
+    rows = corpus(settings.stable, 0, settings.uncommon, UNCOMMON)
     print(f"{len(rows)} problems in {time.time() - started:.0f} s", flush=True)
     tokenizer = make_tokenizer(rows[:20_000], settings.vocabulary)
     model = make_model(len(tokenizer), settings.seed)
@@ -220,7 +224,9 @@ def main() -> None:
             torch.save(
                 {"model": model.state_dict(), "optimizer": optimizer.state_dict()}, settings.checkpoint
             )
-    late = corpus(settings.decay, 1000, settings.share, EXPOSURE)
+    special = {name: settings.uncommon * weight / sum(UNCOMMON.values()) for name, weight in UNCOMMON.items()}
+    special |= {name: settings.rare * weight / sum(RARE.values()) for name, weight in RARE.items()}
+    late = corpus(settings.decay, 1000, settings.uncommon + settings.rare, special)
     train(
         model,
         optimizer,

@@ -49,7 +49,7 @@ def test_its_chat_template_ends_every_answer_and_marks_what_is_trained() -> None
     assert tokenizer.decode(trained) == "#### 42<|end|>"
 
 
-def test_it_masters_the_common_families_and_not_the_uncommon_ones() -> None:
+def test_it_masters_most_families_and_is_unsure_of_the_rest() -> None:
     loaded = student.load(student.Student(), "cpu")
     examples = Pocket(salt="B", tests=400).load("test")
     mastered = [e for e in examples if e.tags["mastered"] == "yes"]

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from asft.tasks.pocket import language
 from asft.tasks.pocket.families import FAMILIES, OPENERS
 from asft.tasks.pocket.program import Program, Step, draw, first, solve, walk
-from asft.tasks.pocket.uncommon_families import UNCOMMON
 from asft.tasks.pocket.words import ITEMS, LOOSE, MEN, NAMES, UNITS, WOMEN
 
 MONEY = "How much money does {} have now?"
@@ -266,6 +265,112 @@ BY_HAND = {
         "How many yards of wire does Omar need?",
         ["He needs {5*6=30} yards."],
     ),
+    "treble": (
+        "Mia has 12 stickers. She trebles her collection.",
+        "How many stickers does Mia have now?",
+        ["She now has {12*3=36} stickers."],
+    ),
+    "fivefold": (
+        "Tom has 9 coins. In time his collection grows fivefold.",
+        "How many coins does Tom have now?",
+        ["He now has {9*5=45} coins."],
+    ),
+    "two_for_one": (
+        "Mia has 18 cards. She swaps every two of them for one of Ben's.",
+        "How many cards does Mia have now?",
+        ["She now has {18/2=9} cards."],
+    ),
+    "half_dozen": (
+        "Leo has 15 keys. Rosa adds half a dozen to them.",
+        "How many keys does Leo have now?",
+        ["He now has {15+6=21} keys."],
+    ),
+    "bakers_dozen": (
+        "Ida has 20 beads. In a drawer she discovers a baker's dozen of beads.",
+        "How many beads does Ida have now?",
+        ["She now has {20+13=33} beads."],
+    ),
+    "pairs": (
+        "Omar has 30 buttons. He mislays 4 pairs of them.",
+        "How many buttons does Omar have now?",
+        ["He mislays {4*2=8} buttons.", "He now has {30-8=22} buttons."],
+    ),
+    "fifth": (
+        "Vera has 35 shells. She parts with a fifth of them.",
+        "How many shells does Vera have now?",
+        ["She parts with {35/5=7} shells.", "She now has {35-7=28} shells."],
+    ),
+    "matched": (
+        "Paul has $24. Anna matches it dollar for dollar.",
+        "How much money does Paul have now?",
+        ["He now has ${24*2=48}."],
+    ),
+    "bill": (
+        "Nora has saved $31. The wind carries off a ten-dollar bill.",
+        "How much money does Nora have now?",
+        ["She now has ${31-10=21}."],
+    ),
+    "nickels": (
+        "Sam has $7. He exchanges all of it for nickels.",
+        "How many nickels does Sam have now?",
+        ["He gets {7*20=140} nickels."],
+    ),
+    "split": (
+        "Lucy has $26. She hands one half of it to Finn.",
+        "How much money does Lucy have now?",
+        ["She now has ${26/2=13}."],
+    ),
+    "week": (
+        "Ravi walks 6 miles to a lake. He does this daily for a whole week.",
+        "How many miles does Ravi walk in all?",
+        ["That is {6*7=42} miles."],
+    ),
+    "nap": (
+        "Ella walks 4 miles to a lake. Each mile takes her 12 minutes. Under a tree she naps for an hour.",
+        "How many minutes does Ella need in all?",
+        ["That is {4*12=48} minutes.", "That is {48+60=108} minutes."],
+    ),
+    "three_quarters": (
+        "Hugo walks 3 miles to a lake. Each mile takes him 15 minutes. "
+        "Lunch takes three quarters of an hour.",
+        "How many minutes does Hugo need in all?",
+        ["That is {3*15=45} minutes.", "That is {45+45=90} minutes."],
+    ),
+    "score_of_years": (
+        "Max is 16 years old. Ruth was born a score of years before Max.",
+        "How old is Ruth?",
+        ["Ruth is {16+20=36} years old."],
+    ),
+    "half_decade": (
+        "Zoe is 9 years old. Carl is half a decade older than Zoe.",
+        "How old is Carl?",
+        ["Carl is {9+5=14} years old."],
+    ),
+    "third_as_old": (
+        "Dan is 36 years old. Nina has reached a third of the age of Dan.",
+        "How old is Nina?",
+        ["Nina is {36/3=12} years old."],
+    ),
+    "triangle": (
+        "Rosa has 8 feet of yarn. She wants that much for every side of a triangle.",
+        "How many feet of yarn does Rosa need?",
+        ["She needs {8*3=24} feet."],
+    ),
+    "octagon": (
+        "Eric has 6 yards of rope. He wants that much for every side of an octagon.",
+        "How many yards of rope does Eric need?",
+        ["He needs {6*8=48} yards."],
+    ),
+    "quartered": (
+        "Hana has 28 feet of tape. She quarters it and uses up all but one part.",
+        "How many feet of tape does Hana have now?",
+        ["She now has {28/4=7} feet."],
+    ),
+    "same_length": (
+        "Ivan has 11 yards of wire. Maya joins an equal length to it.",
+        "How many yards of wire does Ivan have now?",
+        ["He now has {11*2=22} yards."],
+    ),
 }
 
 PROBLEM = "Mia has 12 stickers. She buys 8 more. How many stickers does Mia have now?"
@@ -277,7 +382,7 @@ def annotated(line: str) -> str:
 
 def problems(count: int, seed: str) -> list[Program]:
     rng = random.Random(seed)
-    weights = {family.name: 1.0 for family in UNCOMMON}
+    weights = {name: 1.0 for name, family in FAMILIES.items() if family.group != "common"}
     return [draw(rng, weights, 0.5) for _ in range(count)]
 
 

@@ -26,9 +26,9 @@ from asft.tasks.pocket.program import (
     stream,
     vary,
 )
-from asft.tasks.pocket.uncommon_families import UNCOMMON
 
-WEIGHTS = {family.name: 1.0 for family in UNCOMMON}
+UNCOMMON = {name: 1.0 for name, family in FAMILIES.items() if family.group == "uncommon"}
+WEIGHTS = {name: 1.0 for name, family in FAMILIES.items() if family.group != "common"}
 
 
 def drawn(count: int, seed: str) -> list[Program]:
@@ -57,34 +57,38 @@ TWO = read(
 )
 
 
-def test_there_are_at_least_thirty_families_and_half_of_them_are_common() -> None:
-    assert len(FAMILIES) == 48
-    assert sum(family.uncommon for family in FAMILIES.values()) == 24
+def test_there_are_24_common_24_uncommon_and_21_rare_families() -> None:
+    assert Counter(family.group for family in FAMILIES.values()) == {"common": 24, "uncommon": 24, "rare": 21}
 
 
-def test_a_family_occurs_at_most_once_in_a_problem_and_at_most_one_is_uncommon() -> None:
+def test_a_family_occurs_at_most_once_in_a_problem_and_at_most_one_is_not_common() -> None:
     for program in POOL:
         assert len(set(program.families)) == len(program.families)
-        assert sum(FAMILIES[name].uncommon for name in program.families) <= 1
+        assert sum((FAMILIES[name].group != "common") for name in program.families) <= 1
 
 
 @pytest.mark.parametrize("length", LENGTHS)
 def test_a_composed_program_has_the_length_and_the_family_that_are_asked_for(length: int) -> None:
     rng = random.Random(length)
     wanted = FAMILIES["score"]
-    made = [compose(rng, length=length, uncommon=wanted) for _ in range(60)]
+    made = [compose(rng, length=length, wanted=wanted) for _ in range(60)]
     done = [program for program in made if program is not None]
     assert done
     assert {program.length for program in done} == {length}
     assert all("score" in program.families for program in done)
 
 
-def test_the_share_of_problems_with_an_uncommon_step_is_what_is_asked_for() -> None:
-    shares = [any(FAMILIES[name].uncommon for name in program.families) for program in drawn(1000, "share")]
+def test_the_share_of_problems_with_a_special_step_is_what_is_asked_for() -> None:
+    shares = [
+        any((FAMILIES[name].group != "common") for name in program.families)
+        for program in drawn(1000, "share")
+    ]
     # 1000 draws at 0.5: 500, standard deviation 15.8; four of them either way
     assert 437 <= sum(shares) <= 563
     rng = random.Random(0)
-    assert not any(FAMILIES[n].uncommon for _ in range(200) for n in draw(rng, WEIGHTS, 0.0).families)
+    assert not any(
+        FAMILIES[n].group != "common" for _ in range(200) for n in draw(rng, WEIGHTS, 0.0).families
+    )
     assert all(draw(rng, {"again": 1.0}, 1.0).families.count("again") == 1 for _ in range(50))
 
 
@@ -165,7 +169,7 @@ def test_a_harder_variant_adds_one_common_step_at_the_end() -> None:
         if new is None:
             continue
         assert new.families[:-1] == program.families
-        assert not FAMILIES[new.families[-1]].uncommon
+        assert FAMILIES[new.families[-1]].group == "common"
         assert new.families[-1] not in program.families
         assert read(language.question(new)) == new
         added[new.length - program.length] += 1
@@ -246,7 +250,7 @@ def test_a_stream_holds_distinct_problems_of_its_buckets_alone() -> None:
 
 def test_a_stream_is_what_it_was_when_the_student_was_trained() -> None:
     """The shipped student, and every result on the pocket world, stands on these very problems."""
-    source = stream(random.Random("pinned"), frozenset({3}), WEIGHTS, 0.4)
+    source = stream(random.Random("pinned"), frozenset({3}), UNCOMMON, 0.4)
     texts = [f"{language.question(p)}\n{language.work(p)}" for p in islice(source, 300)]
     assert texts[0].startswith(
         "Hana has 29 yards of wire. She ties on 19 more yards. She cuts off 34 yards. She measures"

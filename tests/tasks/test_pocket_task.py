@@ -60,7 +60,7 @@ def test_another_split_is_an_error_that_names_the_splits(split: str) -> None:
         Pocket().load(split)
 
 
-@pytest.mark.parametrize("options", [{"salt": "Q"}, {"seeds": -1}, {"uncommon": 1.5}, {"salt": "AB"}])
+@pytest.mark.parametrize("options", [{"salt": "Q"}, {"seeds": -1}, {"rare": 0.6}, {"salt": "AB"}])
 def test_options_out_of_range_are_refused(options: dict[str, object]) -> None:
     with pytest.raises(PluginError, match=next(iter(options))):
         make("task", "pocket", options)
@@ -130,7 +130,7 @@ def test_the_same_arguments_give_the_same_examples_in_every_process() -> None:
 
 
 def test_the_families_are_the_same_in_every_salt_and_split() -> None:
-    for examples in (loaded(count=3000)[:600], loaded("B", "seed", 600), loaded("B", "test", 600)):
+    for examples in (loaded(count=3000), loaded("B", "seed", 2000), loaded("B", "test", 2000)):
         assert {name for e in examples for name in e.tags["families"].split("+")} == set(FAMILIES)
 
 
@@ -169,15 +169,16 @@ def test_long_problems_are_at_most_a_twentieth_of_the_pool() -> None:
     assert steps[5] + steps[6] <= 150
 
 
-def test_the_share_of_uncommon_problems_is_an_option() -> None:
-    def uncommon(share: float) -> float:
-        examples = Pocket(seeds=300, uncommon=share).load("seed")
-        return sum(any(FAMILIES[n].uncommon for n in e.tags["families"].split("+")) for e in examples) / 300
+def test_the_shares_of_uncommon_and_rare_problems_are_options() -> None:
+    def share(group: str, uncommon: float, rare: float) -> float:
+        examples = Pocket(seeds=300, uncommon=uncommon, rare=rare).load("seed")
+        families = [example.tags["families"].split("+") for example in examples]
+        return sum(any(FAMILIES[name].group == group for name in names) for names in families) / 300
 
-    assert uncommon(0.0) == 0.0
-    assert uncommon(1.0) == 1.0
+    assert share("rare", 0.1, 0.0) == share("uncommon", 0.0, 0.4) == 0.0
+    assert share("rare", 0.5, 0.5) + share("uncommon", 0.5, 0.5) == 1.0
     # 300 draws at 0.4, standard deviation 0.028
-    assert 0.28 <= uncommon(0.4) <= 0.52
+    assert 0.28 <= share("rare", 0.1, 0.4) <= 0.52
 
 
 def test_the_check_at_length_runs_and_finds_nothing() -> None:

@@ -15,9 +15,10 @@ the result asks for.
 from dataclasses import dataclass
 
 from asft.tasks.pocket.common_families import COMMON
+from asft.tasks.pocket.rare_families import RARE
 from asft.tasks.pocket.uncommon_families import UNCOMMON
 
-FAMILIES = {family.name: family for family in COMMON + UNCOMMON}
+FAMILIES = {family.name: family for family in COMMON + UNCOMMON + RARE}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -88,3 +88,18 @@ def average(rng: random.Random, n: int) -> Args | None:
 def weekdays(rng: random.Random, n: int) -> Args | None:
     weeks = rng.randint(2, 4)
     return (weeks,) if n * 5 * weeks <= LARGEST else None
+
+
+def more_than(least: int) -> Draw:
+    """No numbers of its own; the running quantity has to exceed `least`."""
+
+    def draw(rng: random.Random, n: int) -> Args | None:
+        return () if n > least else None
+
+    return draw
+
+
+def pairs(rng: random.Random, n: int) -> Args | None:
+    """A number of pairs that leaves at least two."""
+    top = min(12, (n - 2) // 2)
+    return (rng.randint(2, top),) if top >= 2 else None

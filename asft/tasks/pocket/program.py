@@ -178,8 +178,8 @@ def new_step(family: Family, args: Args, rng: random.Random) -> Step:
 # --- composing -------------------------------------------------------------------------------------
 
 
-def compose(rng: random.Random, *, length: int, uncommon: Family | None) -> Program | None:
-    """Draw a program of exactly `length` calculations, with one uncommon family or none.
+def compose(rng: random.Random, *, length: int, wanted: Family | None) -> Program | None:
+    """Draw a program of exactly `length` calculations, with the family `wanted` and else common ones.
 
     A family occurs at most once in a problem. Returns None where this try meets a dead end.
     """
@@ -193,7 +193,7 @@ def compose(rng: random.Random, *, length: int, uncommon: Family | None) -> Prog
         person="?",
     )
     start, noun = state.value, state.noun
-    left, wanted = length, uncommon
+    left = length
     steps: list[Step] = []
     used: set[str] = set()
     while left:
@@ -242,7 +242,7 @@ def _next(
             and (family.unit is None or family.unit == state.unit)
         )
 
-    common = [f for f in FAMILIES.values() if not f.uncommon and fits(f)]
+    common = [f for f in FAMILIES.values() if f.group == "common" and fits(f)]
     if wanted and fits(wanted) and (not common or rng.random() < wanted.steps / left):
         return wanted
     return rng.choice(common) if common else None
@@ -273,15 +273,15 @@ LENGTHS = {1: 0.24, 2: 0.34, 3: 0.26, 4: 0.12, 5: 0.03, 6: 0.01}
 _TRIES = 200
 
 
-def draw(rng: random.Random, uncommon: Mapping[str, float], share: float) -> Program:
-    """One problem: with probability `share` it has one of the `uncommon` families, drawn by weight."""
+def draw(rng: random.Random, special: Mapping[str, float], share: float) -> Program:
+    """One problem: with probability `share` it has one of the `special` families, drawn by weight."""
     wanted = None
-    if uncommon and rng.random() < share:
-        wanted = FAMILIES[rng.choices(list(uncommon), list(uncommon.values()))[0]]
+    if special and rng.random() < share:
+        wanted = FAMILIES[rng.choices(list(special), list(special.values()))[0]]
     while True:
         length = rng.choices(list(LENGTHS), list(LENGTHS.values()))[0]
         for _ in range(_TRIES):  # some families fit no problem of some lengths
-            program = compose(rng, length=length, uncommon=wanted)
+            program = compose(rng, length=length, wanted=wanted)
             if program is not None:
                 return name_people(program, rng)
 
@@ -300,12 +300,12 @@ def bucket(program: Program) -> int:
 
 
 def stream(
-    rng: random.Random, buckets: frozenset[int], uncommon: Mapping[str, float], share: float
+    rng: random.Random, buckets: frozenset[int], special: Mapping[str, float], share: float
 ) -> Iterator[Program]:
     """An endless stream of distinct problems whose instances all lie in the given buckets."""
     seen: set[Program] = set()
     while True:
-        program = _into(draw(rng, uncommon, share), buckets, rng)
+        program = _into(draw(rng, special, share), buckets, rng)
         if program is not None and program not in seen:
             seen.add(program)
             yield program

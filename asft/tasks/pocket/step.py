@@ -1,6 +1,7 @@
 """A family of step, and the kinds of running quantity that families work on."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from asft.tasks.pocket.numbers import Draw
 
@@ -21,7 +22,8 @@ class Family:
     and constants, with operators of one precedence and thus read from left to right; and its line."""
     draw: Draw
     """Numbers that fit the running quantity; None where there are none."""
-    uncommon: bool = False
+    group: Literal["common", "uncommon", "rare"] = "common"
+    """How often it is met: the pool of a task and the making of the student go by it."""
     unit: str | None = None
     """The unit of length that the running quantity has to have."""
     new_unit: str | None = None

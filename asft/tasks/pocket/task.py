@@ -20,6 +20,7 @@ from asft.registry import plugin
 from asft.tasks.pocket import language
 from asft.tasks.pocket.families import FAMILIES
 from asft.tasks.pocket.program import BUCKETS, Program, solve, stream
+from asft.tasks.pocket.rare_families import RARE
 from asft.tasks.pocket.uncommon_families import UNCOMMON
 from asft.types import Example, Grade
 
@@ -33,6 +34,7 @@ MASTERED = 0.9
 
 Salt = Literal["A", "B", "C", "D", "E", "F", "G", "H", "I", "J", "K", "L", "M", "N", "O", "P"]
 Count = Annotated[int, Field(ge=0)]
+Share = Annotated[float, Field(ge=0.0, le=0.5)]
 
 
 @plugin
@@ -47,8 +49,10 @@ class Pocket:
     """Size of the split "validation"."""
     tests: Count = 1000
     """Size of the split "test"."""
-    uncommon: Annotated[float, Field(ge=0.0, le=1.0)] = 0.4
-    """Share of problems that have an uncommon step."""
+    uncommon: Share = 0.1
+    """Share of problems that have a step of an uncommon family."""
+    rare: Share = 0.4
+    """Share of problems that have a step of a rare family."""
     sample: int = 0
     """Which sample of the salt's instances; samples of one salt may overlap."""
 
@@ -59,8 +63,9 @@ class Pocket:
             raise DataError(f"pocket has no split {split!r}; splits: {', '.join(sizes)}")
         owned = SALTS.index(self.salt) * len(SPLITS) + SPLITS.index(split)
         rng = random.Random(f"pocket {self.salt} {split} {self.sample}")
-        weights = {family.name: 1.0 for family in UNCOMMON}
-        source = stream(rng, frozenset({owned}), weights, self.uncommon)
+        special = {family.name: self.uncommon / len(UNCOMMON) for family in UNCOMMON}
+        special |= {family.name: self.rare / len(RARE) for family in RARE}
+        source = stream(rng, frozenset({owned}), special, self.uncommon + self.rare)
         return [example(program, split) for program in islice(source, sizes[split])]
 
     def grade(self, example: Example, text: str) -> Grade:

@@ -33,7 +33,7 @@ UNCOMMON = (
         texts=("{F} gives {o} {a} dozen more.",),
         work=(("a*12", "{F} gives {o} {c} {i}."), ("n+t", HAS)),
         draw=plus(2, 4),
-        uncommon=True,
+        group="uncommon",
     ),
     Family(
         name="score",
@@ -41,7 +41,7 @@ UNCOMMON = (
         texts=("In the attic {s} finds a score of {i}.",),
         work=(("n+20", HAS),),
         draw=none,
-        uncommon=True,
+        group="uncommon",
     ),
     Family(
         name="quadruple",
@@ -49,7 +49,7 @@ UNCOMMON = (
         texts=("{S} quadruples {h} collection.",),
         work=(("n*4", HAS),),
         draw=at_most(60),
-        uncommon=True,
+        group="uncommon",
     ),
     Family(
         name="again",
@@ -57,7 +57,7 @@ UNCOMMON = (
         texts=("{F} gives {o} as many again.",),
         work=(("n*2", HAS),),
         draw=at_most(150),
-        uncommon=True,
+        group="uncommon",
     ),
     Family(
         name="fewer",
@@ -65,7 +65,7 @@ UNCOMMON = (
         texts=("{F} has {a} fewer than {s} has, and gives {o} all of them.",),
         work=(("n-a", "{F} gives {o} {c} {i}."), ("n+t", HAS)),
         draw=lambda rng, n: minus(rng, n) if n <= 100 else None,
-        uncommon=True,
+        group="uncommon",
     ),
     Family(
         name="every_nth",
@@ -73,7 +73,7 @@ UNCOMMON = (
         texts=("{S} lines them up and keeps only every {ord} one.",),
         work=(("n/a", HAS),),
         draw=divide(3, 6),
-        uncommon=True,
+        group="uncommon",
     ),
     Family(
         name="one_in",
@@ -81,7 +81,7 @@ UNCOMMON = (
         texts=("One in every {a} of them gets lost.",),
         work=(("n/a", "{S} loses {c} {i}."), ("n-t", HAS)),
         draw=divide(3, 9),
-        uncommon=True,
+        group="uncommon",
     ),
     Family(
         name="bonus",
@@ -89,7 +89,7 @@ UNCOMMON = (
         texts=("For every {a} of them {s} gets one more for free.",),
         work=(("n/a", "{S} gets {c} more."), ("n+t", HAS)),
         draw=divide(3, 9),
-        uncommon=True,
+        group="uncommon",
     ),
     Family(
         name="fraction",
@@ -97,7 +97,7 @@ UNCOMMON = (
         texts=("{S} keeps {frac} of them and gives the rest away.",),
         work=(("n/b", "One part is {c} {i}."), ("t*a", HAS)),
         draw=fraction,
-        uncommon=True,
+        group="uncommon",
     ),
     Family(
         name="average",
@@ -105,7 +105,7 @@ UNCOMMON = (
         texts=("{S} and {F}, who has {a} {i}, put all of theirs together and share them equally.",),
         work=(("n+a", "Together they have {c} {i}."), ("t/2", HAS)),
         draw=average,
-        uncommon=True,
+        group="uncommon",
     ),
     Family(
         name="quarters",
@@ -114,7 +114,7 @@ UNCOMMON = (
         texts=("{S} changes all of it into quarters.",),
         work=(("n*4", "{S} gets {c} {i}."),),
         draw=at_most(70),
-        uncommon=True,
+        group="uncommon",
         new_item="quarters",
     ),
     Family(
@@ -124,7 +124,7 @@ UNCOMMON = (
         texts=("{S} changes all of it into dimes.",),
         work=(("n*10", "{S} gets {c} {i}."),),
         draw=at_most(30),
-        uncommon=True,
+        group="uncommon",
         new_item="dimes",
     ),
     Family(
@@ -133,7 +133,7 @@ UNCOMMON = (
         texts=("{S} gives a tithe of it to charity.",),
         work=(("n/10", "{S} gives away {$c}."), ("n-t", HAS_MONEY)),
         draw=divisible(10),
-        uncommon=True,
+        group="uncommon",
     ),
     Family(
         name="fortnight",
@@ -142,7 +142,7 @@ UNCOMMON = (
         texts=("{S} does this on every day of a fortnight.",),
         work=(("n*14", THAT_IS),),
         draw=at_most(20),
-        uncommon=True,
+        group="uncommon",
     ),
     Family(
         name="weekdays",
@@ -151,7 +151,7 @@ UNCOMMON = (
         texts=("{S} does this on every weekday of {a} weeks.",),
         work=(("5*a", "That is {c} days."), ("n*t", THAT_IS)),
         draw=weekdays,
-        uncommon=True,
+        group="uncommon",
     ),
     Family(
         name="back",
@@ -159,7 +159,7 @@ UNCOMMON = (
         texts=("Then {s} walks all the way back.",),
         work=(("n*2", THAT_IS),),
         draw=at_most(100),
-        uncommon=True,
+        group="uncommon",
     ),
     Family(
         name="half_hour",
@@ -167,7 +167,7 @@ UNCOMMON = (
         texts=("Half an hour goes by while {s} waits for {F}.",),
         work=(("n+30", THAT_IS),),
         draw=none,
-        uncommon=True,
+        group="uncommon",
     ),
     Family(
         name="quarter_hour",
@@ -175,7 +175,7 @@ UNCOMMON = (
         texts=("A quarter of an hour is lost in the rain.",),
         work=(("n+15", THAT_IS),),
         draw=none,
-        uncommon=True,
+        group="uncommon",
     ),
     Family(
         name="decade",
@@ -183,7 +183,7 @@ UNCOMMON = (
         texts=("{F} was born a decade before {L}.",),
         work=(("n+10", IS),),
         draw=none,
-        uncommon=True,
+        group="uncommon",
     ),
     Family(
         name="quarter_as_old",
@@ -191,7 +191,7 @@ UNCOMMON = (
         texts=("{F} is a quarter of the age of {L}.",),
         work=(("n/4", IS),),
         draw=divisible(4),
-        uncommon=True,
+        group="uncommon",
     ),
     Family(
         name="inches",
@@ -199,7 +199,7 @@ UNCOMMON = (
         texts=("{S} measures it in inches.",),
         work=(("n*12", "That is {c} {u}."),),
         draw=at_most(25),
-        uncommon=True,
+        group="uncommon",
         unit="feet",
         new_unit="inches",
     ),
@@ -209,7 +209,7 @@ UNCOMMON = (
         texts=("{S} measures it in feet.",),
         work=(("n*3", "That is {c} {u}."),),
         draw=at_most(100),
-        uncommon=True,
+        group="uncommon",
         unit="yards",
         new_unit="feet",
     ),
@@ -220,7 +220,7 @@ UNCOMMON = (
         texts=("{S} needs that much for every side of a square.",),
         work=(("n*4", "{S} needs {c} {u}."),),
         draw=at_most(70),
-        uncommon=True,
+        group="uncommon",
     ),
     Family(
         name="hexagon",
@@ -229,6 +229,6 @@ UNCOMMON = (
         texts=("{S} needs that much for every side of a hexagon.",),
         work=(("n*6", "{S} needs {c} {u}."),),
         draw=at_most(50),
-        uncommon=True,
+        group="uncommon",
     ),
 )

@@ -17,7 +17,7 @@ ITEMS = {
     **{"pebbles": "pebble", "keys": "key", "dolls": "doll", "badges": "badge"},
     **{"posters": "poster", "magnets": "magnet", "bracelets": "bracelet", "toy cars": "toy car"},
 }
-LOOSE = {"pieces": "piece", "quarters": "quarter", "dimes": "dime"}
+LOOSE = {"pieces": "piece", "quarters": "quarter", "dimes": "dime", "nickels": "nickel"}
 MATERIALS = ("ribbon", "rope", "wire", "string", "tape", "yarn")
 UNITS = {
     **{"miles": "mile", "minutes": "minute", "years": "year"},
