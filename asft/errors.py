@@ -13,7 +13,8 @@
     │   ├── FatalError      no call can succeed: 401, 403, 404
     │   └── GaveUpError     the tries of a request are used up
     ├── JournalError    a journal that is damaged, foreign, in use or not to be written
-    └── BudgetError     a budget that cannot be kept
+    ├── BudgetError     a budget that cannot be kept
+    └── ServeError      an endpoint of ours that cannot be opened
 
 The command line prints an `AsftError` without a traceback; anything else keeps its traceback, because
 it is ours to mend. A message says what is wrong, the value, and what to do next.
@@ -80,3 +81,7 @@ class JournalError(AsftError):
 
 class BudgetError(AsftError):
     """A budget that cannot be kept, or a price that it needs and that nobody knows."""
+
+
+class ServeError(AsftError):
+    """An endpoint of ours that cannot be opened."""

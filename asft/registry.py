@@ -31,6 +31,7 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
         "qa": "asft.tasks.qa:QA",
     },
     "teacher": {
+        "openai": "asft.teachers.openai:OpenAI",
         "rules": "asft.teachers.rules:Rules",
     },
 }
@@ -115,7 +116,7 @@ def _problems(error: ValidationError, given: Mapping[str, Any], cls: type[Any]) 
     messages: dict[str, list[str]] = {}
     for detail in error.errors():
         location = detail["loc"]
-        if detail["type"] == "unexpected_keyword_argument":
+        if detail["type"] == "unexpected_keyword_argument" and len(location) == 1:
             key = str(location[0])
             messages[f"unknown option {key!r}, {_hint(key, options, 'options')}"] = []
         elif detail["type"] == "missing" and len(location) == 1:

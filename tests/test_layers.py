@@ -27,6 +27,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "asft.answers": {"asft.types", "asft.symbolic"},
     "asft.registry": {"asft.errors"},
     "asft.prompts": {"asft.types", "asft.errors"},
+    "asft.serve": {"asft.types", "asft.errors"},
     "asft.engine.*": {"asft.types", "asft.errors", "asft.budget", "asft.journal"},
     "asft.budget": {"asft.types", "asft.errors", "asft.registry"},
     "asft.journal": {"asft.types", "asft.errors", "asft.budget"},
@@ -40,6 +41,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "asft.tasks.qa": {"asft.types", "asft.errors", "asft.registry", "asft.answers", "asft.tasks.rows"},
     "asft.tasks.pocket.*": {"asft.types", "asft.errors", "asft.registry", "asft.answers"},
     "asft.teachers": set(),
+    "asft.teachers.openai": {"asft.types", "asft.errors", "asft.registry", "asft.budget"},
     "asft.teachers.rules.*": {
         "asft.types",
         "asft.errors",

@@ -1,0 +1,413 @@
+"""The `openai` teacher against a real endpoint on loopback: what comes back, and what goes wrong."""
+
+import asyncio
+import json
+import traceback
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from email.utils import format_datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from asft.budget import Prices
+from asft.engine import Endpoint, Engine, Job, Outcome
+from asft.errors import FatalError, GaveUpError, PluginError, RequestError, RetryableError
+from asft.journal import Journal
+from asft.registry import make
+from asft.serve import serving
+from asft.teachers.openai import OpenAI, seed_of
+from asft.types import Ceiling, Message, Reply, Request, Sampling, Script
+
+KEY = "sk-marker-5f1c"
+
+
+def ask(text: str = "Hello?", **more: Any) -> Request:
+    return Request(messages=(Message(role="user", content=text),), sampling=Sampling(max_tokens=20), **more)
+
+
+class Faulty:
+    """Says the prompt again, and fails by prompt and try: "429 hang" fails so at its first and second try."""
+
+    def __init__(self) -> None:
+        self.tries: Counter[str] = Counter()
+        self.asked: list[Request] = []
+
+    async def reply(self, request: Request) -> Reply:
+        prompt = request.messages[-1].content
+        faults = prompt.split()
+        self.asked.append(request)
+        fault = faults[self.tries[prompt]] if self.tries[prompt] < len(faults) else ""
+        self.tries[prompt] += 1
+        if fault == "429":
+            raise RetryableError("slow down", retry_after=0.01)
+        if fault == "500":
+            raise ZeroDivisionError("a fault of the endpoint")
+        if fault == "503":
+            raise RetryableError("overloaded")
+        if fault == "reset":
+            raise ConnectionResetError
+        if fault == "hang":
+            await asyncio.sleep(3600)
+        if fault == "400":
+            raise RequestError("this prompt is too long")
+        if fault == "401":
+            raise FatalError(f"wrong key {KEY}")
+        return Reply(text=prompt, finish="stop", input_tokens=9, output_tokens=4)
+
+
+@pytest.fixture(autouse=True)
+def key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+
+
+def call(request: Request, server: Any = None, **options: Any) -> Reply:
+    async def go() -> Reply:
+        async with serving(server or Faulty(), model="m") as base_url:
+            return await OpenAI(**{"base_url": base_url, "model": "m", **options}).reply(request)
+
+    return asyncio.run(go())
+
+
+@asynccontextmanager
+async def answering(status: int, body: bytes, headers: Mapping[str, str]) -> AsyncIterator[str]:
+    """An endpoint that gives every request the same answer, whatever it is."""
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        lines = [f"HTTP/1.1 {status} X", f"Content-Length: {len(body)}", "Connection: close"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        writer.write("\r\n".join([*lines, "", ""]).encode() + body)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(connected, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+    finally:
+        server.close()
+        await server.wait_closed()
+
+
+def told(body: Any, status: int = 200, headers: Mapping[str, str] | None = None, **options: Any) -> Reply:
+    """What the teacher makes of this answer."""
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+
+    async def go() -> Reply:
+        sent = {"Content-Type": "application/json", **(headers or {})}
+        async with answering(status, data, sent) as base_url:
+            return await OpenAI(base_url=base_url, model="m", **options).reply(ask("abcdef"))
+
+    return asyncio.run(go())
+
+
+def completion(**changed: Any) -> dict[str, Any]:
+    choice = {"index": 0, "message": {"role": "assistant", "content": "six"}, "finish_reason": "stop"}
+    usage = {"prompt_tokens": 8, "completion_tokens": 2}
+    return {"id": "x", "object": "chat.completion", "choices": [choice], "usage": usage, **changed}
+
+
+# Answers
+
+
+def test_a_reply_has_text_finish_and_counts() -> None:
+    reply = call(ask("Hello?"))
+    assert replace(reply, seconds=0.0) == Reply(text="Hello?", finish="stop", input_tokens=9, output_tokens=4)
+
+
+def test_messages_sampling_and_seed_arrive_as_asked() -> None:
+    server = Faulty()
+    request = Request(
+        messages=(Message(role="system", content="é"), Message(role="user", content="Hello?")),
+        sampling=Sampling(temperature=0.7, top_p=0.9, max_tokens=33),
+        seed=5,
+        draw=2,
+        index=1,
+    )
+    call(request, server)
+    [seen] = server.asked
+    assert (seen.messages, seen.sampling, seen.seed) == (request.messages, request.sampling, seed_of(request))
+
+
+def test_runs_draws_and_indices_have_seeds_of_their_own() -> None:
+    requests = [ask(seed=seed, draw=draw, index=i) for seed in (0, 1) for draw in (0, 1) for i in (0, 1)]
+    seeds = {seed_of(request) for request in requests}
+    assert len(seeds) == 8
+    assert all(0 <= seed < 2**31 for seed in seeds)
+
+
+def test_an_extra_field_is_sent_and_the_limit_by_the_name_that_the_endpoint_knows() -> None:
+    with pytest.raises(RequestError, match="not offered here: top_k"):
+        call(ask(), extra_body={"top_k": 5})
+    assert call(ask(), limit_field="max_completion_tokens").text == "Hello?"
+
+
+def test_one_client_serves_many_calls_at_once_and_without_opening_each_has_its_own() -> None:
+    async def go() -> list[str]:
+        async with serving(Faulty(), model="m") as base_url:
+            teacher = OpenAI(base_url=base_url, model="m")
+            alone = await teacher.reply(ask("alone"))
+            async with teacher:
+                together = await asyncio.gather(*(teacher.reply(ask(f"p{n}")) for n in range(30)))
+            return [alone.text, *(reply.text for reply in together)]
+
+    assert asyncio.run(go()) == ["alone", *(f"p{n}" for n in range(30))]
+
+
+def test_the_cost_is_by_the_prices_and_unknown_without() -> None:
+    usage = {
+        "prompt_tokens": 1000,
+        "completion_tokens": 100,
+        "prompt_tokens_details": {"cached_tokens": 400},
+        "completion_tokens_details": {"reasoning_tokens": 30},
+    }
+    prices = {"input": 2, "cached_input": 1, "output": 8}
+    reply = told(completion(usage=usage), prices=prices)
+    # (600 x 2 + 400 x 1 + 100 x 8) / 1e6
+    assert (reply.cost_usd, reply.cached_tokens, reply.reasoning_tokens) == (0.0024, 400, 30)
+    assert told(completion()).cost_usd is None
+
+
+@pytest.mark.parametrize("usage", [None, {}, {"prompt_tokens": None, "completion_tokens": -1}])
+def test_missing_counts_are_estimated_and_marked(usage: Any) -> None:
+    reply = told(completion(usage=usage))
+    # Six bytes and three bytes, three to a token.
+    assert (reply.input_tokens, reply.output_tokens, reply.estimated) == (2, 1, True)
+    assert not told(completion()).estimated
+
+
+@pytest.mark.parametrize(
+    ("reason", "finish"), [("length", "length"), ("content_filter", "length"), (None, "stop")]
+)
+def test_an_answer_that_did_not_end_by_itself_is_cut_off(reason: str | None, finish: str) -> None:
+    choice = {"index": 0, "message": {"role": "assistant", "content": None}, "finish_reason": reason}
+    reply = told(completion(choices=[choice]))
+    assert (reply.finish, reply.text) == (finish, "")
+
+
+# What goes wrong
+
+
+@pytest.mark.parametrize("body", [b"{", b"[]", b"{}", completion(choices=[]), completion(choices=None)])
+def test_a_reply_that_is_none_may_be_tried_again_and_counts_as_charged(body: Any) -> None:
+    with pytest.raises(RetryableError, match="gives a reply that is none") as caught:
+        told(body)
+    assert caught.value.charged
+
+
+def test_a_page_of_a_portal_is_no_reply() -> None:
+    with pytest.raises(RetryableError, match="holds no message"):
+        told(b"<html>please log in</html>", headers={"Content-Type": "text/html"})
+
+
+@pytest.mark.parametrize("status", [408, 409, 429, 500, 502, 503, 504, 529])
+def test_what_may_pass_may_be_tried_again_and_charges_nothing(status: int) -> None:
+    with pytest.raises(RetryableError, match=f"answers {status}: busy") as caught:
+        told({"error": {"message": "busy"}}, status)
+    assert (caught.value.charged, caught.value.retry_after) == (False, None)
+
+
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_what_is_wrong_with_one_request_is_said_of_it_alone(status: int) -> None:
+    with pytest.raises(RequestError, match=f"answers {status}: too long"):
+        told({"error": {"message": "too long"}}, status)
+
+
+@pytest.mark.parametrize(
+    ("status", "next_step"),
+    [
+        (401, "Set OPENAI_API_KEY to a key"),
+        (403, "Set OPENAI_API_KEY to a key"),
+        (404, "Check model 'm', and base_url"),
+        (405, "Check base_url"),
+        (402, "no credit left"),
+    ],
+)
+def test_what_is_wrong_with_every_request_is_fatal_and_has_a_next_step(status: int, next_step: str) -> None:
+    with pytest.raises(FatalError, match=f"answers {status}: no.*{next_step}"):
+        told({"error": {"message": "no"}}, status)
+
+
+def test_an_empty_account_is_no_rate_limit() -> None:
+    with pytest.raises(FatalError, match="no credit left"):
+        told({"error": {"message": "quota", "code": "insufficient_quota"}}, 429)
+
+
+@pytest.mark.parametrize(
+    ("sent", "read"), [("7", 7.0), ("0.5", 0.5), ("-3", 0.0), ("soon", None), ("nan", None)]
+)
+def test_a_wait_is_read_in_seconds(sent: str, read: float | None) -> None:
+    with pytest.raises(RetryableError) as caught:
+        told({}, 429, {"Retry-After": sent})
+    assert caught.value.retry_after == read
+
+
+def test_a_wait_is_read_as_a_date() -> None:
+    date = format_datetime(datetime.now(UTC) + timedelta(seconds=1000), usegmt=True)
+    with pytest.raises(RetryableError) as caught:
+        told({}, 503, {"Retry-After": date})
+    assert caught.value.retry_after is not None
+    assert 900 < caught.value.retry_after <= 1000
+
+
+def test_a_reply_that_does_not_come_counts_as_charged() -> None:
+    with pytest.raises(RetryableError, match=r"no reply within 0\.2 s") as caught:
+        call(ask("hang"), timeout=0.2)
+    assert caught.value.charged
+
+
+def test_a_connection_that_breaks_off_and_one_that_is_not_made_charge_nothing() -> None:
+    with pytest.raises(RetryableError, match="cannot be reached, or breaks off") as caught:
+        call(ask("reset"))
+    assert not caught.value.charged
+    with pytest.raises(RetryableError, match=r"127\.0\.0\.1:9/v1 cannot be reached") as caught:
+        call(ask(), base_url="http://127.0.0.1:9/v1")
+    assert not caught.value.charged
+
+
+def test_half_a_character_is_refused_before_it_is_sent() -> None:
+    server = Faulty()
+    with pytest.raises(RequestError, match=r"'\\ud800'"):
+        call(ask("\ud800"), server)
+    assert server.asked == []
+
+
+def test_a_proxy_of_the_environment_is_not_asked_for_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    assert call(ask()).text == "Hello?"
+
+
+# Keys
+
+
+def test_an_endpoint_on_this_machine_needs_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY")
+    assert call(ask()).text == "Hello?"
+
+
+def test_a_key_that_is_missing_is_told_before_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY")
+    with pytest.raises(FatalError, match=r"OPENAI_API_KEY is not set.*export OPENAI_API_KEY"):
+        OpenAI(base_url="https://example.invalid/v1", model="m").check()
+
+
+def shown(error: BaseException, teacher: OpenAI) -> str:
+    return "".join(traceback.format_exception(error)) + repr(error) + repr(teacher)
+
+
+@pytest.mark.parametrize("key", [KEY, f"  {KEY}\n", f"{KEY}\n{KEY}", f"{KEY}é"])
+def test_no_error_and_no_repr_shows_the_key_or_a_header(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    body = json.dumps({"error": {"message": f"wrong key {KEY} with 7-secret-7"}}).encode()
+
+    async def go() -> str:
+        async with answering(401, body, {"Content-Type": "application/json"}) as base_url:
+            teacher = OpenAI(base_url=base_url, model="m", extra_headers={"X-Other": "7-secret-7"})
+            with pytest.raises(FatalError) as caught:
+                await teacher.reply(ask())
+            return shown(caught.value, teacher) + repr(teacher.identity)
+
+    text = asyncio.run(go())
+    assert KEY not in text
+    assert "7-secret-7" not in text
+
+
+# Options
+
+
+def test_the_journal_knows_it_by_address_model_and_extra_fields() -> None:
+    def known(**options: Any) -> Mapping[str, Any]:
+        return OpenAI(**{"model": "m", **options}).identity
+
+    ports = [known(base_url=f"http://{host}/v1") for host in ("localhost:8000", "127.0.0.1:9", "[::1]:7")]
+    assert ports == [{"base_url": "local", "model": "m", "extra_body": {}}] * 3
+    assert known(base_url="https://a.example/v1/") == known(base_url="https://a.example/v1")
+    assert known(base_url="https://a.example/v1") != known(base_url="https://b.example/v1")
+    assert known(known_as="pool")["base_url"] == "pool"
+    assert known(extra_body={"top_k": 1}) != known()
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"base_url": "api.example.com"}, "is no address"),
+        ({"extra_body": {"max_tokens": 5}}, "must not hold max_tokens"),
+        ({"timeout": 0}, "timeout"),
+        ({"prices": {"input": 1, "output": 2, "cached": 1}}, r"prices\.cached"),
+    ],
+)
+def test_an_option_that_cannot_work_is_told(options: dict[str, Any], says: str) -> None:
+    with pytest.raises(PluginError, match=says):
+        make("teacher", "openai", {"model": "m", **options})
+
+
+def test_it_is_found_by_its_name_with_prices_from_a_recipe() -> None:
+    teacher = make("teacher", "openai", {"model": "m", "prices": {"input": 0.15, "output": "0.6"}})
+    assert teacher.prices == Prices(input=Decimal("0.15"), output=Decimal("0.6"))
+
+
+# With the engine
+
+
+def drive(path: Path, server: Faulty, prompts: list[str], **settings: Any) -> list[Outcome[str]]:
+    def script(prompt: str) -> Script[str]:
+        [reply] = yield [ask(prompt)]
+        return reply.text
+
+    def job(number: int, prompt: str) -> Job[str]:
+        ceiling = Ceiling(requests=1, input_tokens=200, output_tokens=20)
+        return Job(number=number, script=lambda: script(prompt), ceiling=ceiling)
+
+    outcomes: list[Outcome[str]] = []
+
+    def keep(outcome: Outcome[str]) -> bool:
+        outcomes.append(outcome)
+        return True
+
+    async def go() -> None:
+        async with serving(server, model="m") as base_url:
+            teacher = OpenAI(base_url=base_url, model="m", timeout=0.5)
+            endpoint = Endpoint.of(teacher, **{"backoff": 0.01, **settings})
+            with Journal(path) as journal:
+                async with Engine(journal, {"teacher": endpoint}) as engine:
+                    todo = [job(number, prompt) for number, prompt in enumerate(prompts)]
+                    await engine.drive(todo, round=1, step="write", on_result=keep)
+
+    asyncio.run(go())
+    return outcomes
+
+
+def test_a_run_through_every_passing_fault_loses_no_row_and_mixes_none_up(tmp_path: Path) -> None:
+    faults = ["429", "500", "503", "reset", "hang", "400", "429 500 reset 503", ""]
+    prompts = [f"{faults[n % len(faults)]} p{n}".strip() for n in range(64)]
+    server = Faulty()
+    outcomes = drive(tmp_path / "j", server, prompts)
+    refused = [prompt.startswith("400") for prompt in prompts]
+    assert [outcome.result for outcome in outcomes] == [
+        None if bad else prompt for bad, prompt in zip(refused, prompts, strict=True)
+    ]
+    assert all("this prompt is too long" in outcome.reason for outcome in outcomes if outcome.result is None)
+    # One try beyond each fault that passes.
+    wanted = {p: 1 if p.startswith("400") else 1 + sum(w in faults for w in p.split()) for p in prompts}
+    assert server.tries == wanted
+    with Journal(tmp_path / "j") as journal:
+        [total] = journal.sums()
+    # Eight prompts hang once; each of the others was answered or refused once.
+    assert (total.requests, total.timeouts, total.refusals) == (64 + 8, 8, 8)
+
+
+def test_a_wrong_key_stops_the_run_and_stands_in_no_file(tmp_path: Path) -> None:
+    with pytest.raises(FatalError, match="answers 401: wrong key") as caught:
+        drive(tmp_path / "j", Faulty(), ["401 p", "q"])
+    assert KEY not in "".join(traceback.format_exception(caught.value))
+    assert all(KEY.encode() not in path.read_bytes() for path in tmp_path.iterdir())
+
+
+def test_an_endpoint_that_stays_down_stops_the_run_with_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(GaveUpError, match=r"did not answer a request in 3 tries.*answers 503: overloaded"):
+        drive(tmp_path / "j", Faulty(), ["503 503 503 503"], tries=3)
