@@ -23,6 +23,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "asft.types": set(),
     "asft.errors": set(),
     "asft.stats": set(),
+    "asft.report.*": {"asft.errors", "asft.stats"},
     "asft.symbolic": set(),
     "asft.answers": {"asft.types", "asft.symbolic"},
     "asft.registry": {"asft.errors"},

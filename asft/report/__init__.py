@@ -1,0 +1,78 @@
+"""Reports on a run: what it reached, what it cost, what it asked about, and what came of that.
+
+    read (files) -> gather (facts) -> html, markdown, json, terminal
+
+All formats are written from the same facts, and say the same.
+"""
+
+import dataclasses
+import json
+import os
+from pathlib import Path
+
+from asft.report import tables
+from asft.report.facts import Facts
+from asft.report.gather import gather
+from asft.report.html import page
+from asft.report.markdown import markdown
+from asft.report.read import read_run
+from asft.report.wording import NONE, visible
+
+__all__ = ["Facts", "Paths", "as_json", "read_facts", "table", "write"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Paths:
+    """Where a report lies."""
+
+    html: Path
+    markdown: Path
+    json: Path
+
+
+def read_facts(directory: Path) -> Facts:
+    """All that the report on a run says. Raises DataError where the directory holds no run."""
+    return gather(read_run(directory))
+
+
+def write(directory: Path) -> Paths:
+    """Write report.html, report.md and report.json into a run directory.
+
+    A run that is not finished gives the report as far as it goes. Raises DataError where the directory
+    holds no run.
+    """
+    facts = read_facts(directory)
+    paths = Paths(
+        html=directory / "report.html", markdown=directory / "report.md", json=directory / "report.json"
+    )
+    _replace(paths.json, as_json(facts))
+    _replace(paths.markdown, markdown(facts))
+    _replace(paths.html, page(facts))
+    return paths
+
+
+def as_json(facts: Facts) -> str:
+    """The facts under their own names; None is null."""
+    return json.dumps(dataclasses.asdict(facts), indent=1, allow_nan=False) + "\n"
+
+
+def table(directory: Path) -> str:
+    """A line per round for the terminal: kept, dropped, accuracy with interval, tokens, cost."""
+    found = tables.terminal(read_facts(directory))
+    # A terminal may know ASCII only.
+    lines = [found.head, *([visible(cell).replace(NONE, "-") for cell in row.cells] for row in found.rows)]
+    widths = [max(len(line[place]) for line in lines) for place in range(len(found.head))]
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if place else cell.ljust(width)
+            for place, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    )
+
+
+def _replace(path: Path, content: str) -> None:
+    """Write under a temporary name and rename: whoever looks sees the old file or the new one, whole."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(content, encoding="utf-8", newline="\n")
+    temporary.replace(path)

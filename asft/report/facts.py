@@ -1,0 +1,222 @@
+"""What a report says, as plain records: every format is written from these, so that all say the same.
+
+report.json is these records. **None is not zero** here either: it is what the run does not tell.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accuracy:
+    """Right answers among all items of the test split, with the 95% Wilson interval."""
+
+    items: int
+    right: int
+    share: float
+    low: float
+    high: float
+    unparsable: int | None = None
+    """Answers in which no final answer can be found; counted as wrong."""
+    cut_off: int | None = None
+    """Answers that the limit of new tokens cut off."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """Accuracy against that of the base student on the same items; paired bootstrap over items, 95%."""
+
+    items: int
+    mean: float
+    low: float
+    high: float
+    gained: int
+    """Wrong before, right after."""
+    lost: int
+    p: float
+    """McNemar's exact test."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lost:
+    """Drafts that went no further, by cause."""
+
+    cause: str
+    """The name of the filter; empty where the teacher's replies gave no draft."""
+    reason: str
+    drafts: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Funnel:
+    """From the seeds to the training set of a round."""
+
+    seeds: int | None
+    scored: int | None
+    picked: int | None
+    drafts: int | None
+    written: int | None
+    kept: int | None
+    lost: tuple[Lost, ...]
+    """The commonest first."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """What was trained, on how much."""
+
+    examples: int | None
+    steps: int | None
+    tokens: int | None
+    truncated: int | None
+    seconds: float | None
+    loss_first: float | None
+    loss_last: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spent:
+    """What teacher and judge were asked and paid. The student's own work is in the ledger."""
+
+    requests: int
+    tokens: int
+    """Input and output."""
+    cost_usd: float | None
+    """None where the price of any request is unknown."""
+    known_usd: float
+    """The part that is known."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoundFacts:
+    """One round. The fields `..._so_far` add up all rounds to this one; None where one of them is unknown."""
+
+    number: int
+    finished: bool
+    short: bool
+    """Fewer examples were kept than the recipe asks for."""
+    funnel: Funnel | None
+    training: Training | None
+    accuracy: Accuracy | None
+    change: Change | None
+    spent: Spent | None
+    kept_so_far: int | None
+    tokens_so_far: int | None
+    cost_usd_so_far: float | None
+    seconds: Mapping[str, float]
+    """By step."""
+
+    @property
+    def dropped(self) -> int | None:
+        """Drafts that came to nothing, for whatever reason."""
+        if self.funnel is None or self.funnel.drafts is None or self.funnel.kept is None:
+            return None
+        return self.funnel.drafts - self.funnel.kept
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scores:
+    """How hard the pool was in a round. All rounds share the edges, so that they can be compared."""
+
+    round: int
+    edges: tuple[float, ...]
+    asked: tuple[int, ...]
+    """Seeds per bin that the teacher was asked about."""
+    others: tuple[int, ...]
+    """The other seeds per bin."""
+    median_asked: float | None
+    median_others: float | None
+    unscored: int
+    """Seeds that have no score."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HardSeed:
+    """A seed with a high score, and what the student itself answered."""
+
+    example_id: str
+    score: float
+    prompt: str
+    answer: str
+    own: str | None
+    """The student's greedy answer; None where it was not asked for one."""
+    grade: float | None
+    cut_off: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """A draft beside the seed that it was written from."""
+
+    round: int
+    number: int
+    outcome: str
+    """kept, dropped, undecided, no draft, or no verdict (in an unfinished round)."""
+    why: str
+    """The filter and its reason."""
+    seed_prompt: str
+    seed_answer: str
+    prompt: str
+    completion: str
+    answer: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class TagAccuracy:
+    """Accuracy of one group of test items, before and after."""
+
+    tag: str
+    value: str
+    before: Accuracy
+    after: Accuracy
+    change: float
+    p: float | None
+    """McNemar's exact test, corrected over the values of the tag (Holm); None without paired answers."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LedgerRow:
+    """Requests of one kind in one step."""
+
+    round: int | None
+    step: str
+    role: str
+    purpose: str
+    requests: int | None
+    input_tokens: int | None
+    output_tokens: int | None
+    cost_usd: float | None
+    seconds: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """All that a report says."""
+
+    name: str
+    task: str
+    student: str
+    started: str
+    seed: str
+    command: str
+    before: Accuracy | None
+    """The base student."""
+    after: Accuracy | None
+    """The student of the last round that was evaluated."""
+    after_round: int | None
+    change: Change | None
+    rounds: tuple[RoundFacts, ...]
+    scores: tuple[Scores, ...]
+    hard_round: int | None
+    """The round whose scores `hard_seeds` are from: the last one."""
+    hard_seeds: tuple[HardSeed, ...]
+    samples: tuple[Sample, ...]
+    tags: tuple[TagAccuracy, ...]
+    ledger: tuple[LedgerRow, ...]
+    ledger_total: Spent | None
+    settings: tuple[tuple[str, str], ...]
+    """Key path and value, as in recipe.lock.json."""
+    versions: tuple[tuple[str, str], ...]
+    hardware: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...]
+    """What is missing or does not fit, a sentence each."""

@@ -1,0 +1,109 @@
+"""The report as one HTML file: no scripts, nothing loaded from anywhere, no text that could become markup.
+
+The template escapes every value by default and writes out characters that nobody sees (`finalize`). The
+page's own policy then forbids all that it does not need: only the one style sheet, by its hash.
+"""
+
+import base64
+import hashlib
+from itertools import groupby
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from asft.report import figures, sentences, tables
+from asft.report.facts import Facts, TagAccuracy
+from asft.report.wording import decimal, percent, points, visible, whole
+
+FOLDER = Path(__file__).parent
+
+SECTIONS = (
+    ("rounds", "Rounds"),
+    ("funnel", "Funnel"),
+    ("scores", "Scores"),
+    ("hardest", "Hardest seeds"),
+    ("drafts", "Drafts"),
+    ("tags", "By tag"),
+    ("ledger", "Ledger"),
+    ("training", "Training and time"),
+    ("settings", "Settings"),
+)
+
+
+def page(facts: Facts) -> str:
+    """The whole file."""
+    environment = Environment(
+        loader=FileSystemLoader(FOLDER),
+        autoescape=True,
+        finalize=_shown,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    css = (FOLDER / "page.css").read_text("utf-8")
+    digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
+    most = max((a + w for one in facts.scores for a, w in zip(one.asked, one.others, strict=True)), default=0)
+    return environment.get_template("page.html.j2").render(
+        facts=facts,
+        css=Markup(css),
+        css_hash=f"sha256-{digest}",
+        sections=SECTIONS,
+        headline=sentences.headline(facts),
+        charts=[
+            (
+                curve,
+                figures.line_chart(curve.points, title=curve.title, unit=curve.unit, write_x=curve.write_x),
+            )
+            for curve in sentences.curves(facts)
+        ],
+        histograms=[(one, figures.histogram(one, most=most or 1)) for one in facts.scores],
+        tables=_tables(facts),
+        ledger_sentence=tables.ledger_sentence(facts),
+        method=sentences.METHOD,
+        whole=whole,
+        percent=percent,
+        points=points,
+        decimal=decimal,
+    )
+
+
+def _shown(value: object) -> object:
+    """Text as it is seen; markup of our own as it is."""
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _tables(facts: Facts) -> dict[str, object]:
+    return {
+        "rounds": tables.rounds(facts),
+        "funnel": tables.funnel(facts, _stage),
+        "tags": [
+            (tag, _with_dumbbells(list(found))) for tag, found in groupby(facts.tags, key=lambda one: one.tag)
+        ],
+        "ledger": tables.ledger(facts),
+        "training": tables.training(facts),
+        "times": tables.times(facts),
+        "settings": tables.pairs(facts.settings, ("Setting", "Value")),
+        "versions": tables.pairs(facts.versions, ("Package", "Version")),
+        "hardware": tables.pairs(facts.hardware, ("Part", "Value")),
+    }
+
+
+def _stage(value: int | None, most: int) -> str:
+    """A number of the funnel over a bar of that length."""
+    return whole(value) if value is None else Markup("{}{}").format(whole(value), figures.bar(value, most))
+
+
+def _with_dumbbells(found: list[TagAccuracy]) -> tables.Table:
+    """The table of a tag with a picture of each change at its end."""
+    plain = tables.tags(found)
+    rows = tuple(
+        tables.TableRow(
+            cells=(
+                *row.cells,
+                figures.dumbbell(one.before, one.after, sure=one.p is not None and one.p < 0.05),
+            )
+        )
+        for row, one in zip(plain.rows, found, strict=True)
+    )
+    return tables.Table(head=(*plain.head, "0 to 100%"), numbers_from=1, rows=rows)
