@@ -129,7 +129,9 @@ def histogram(scores: Scores, *, most: int) -> Markup:
         parts.append(_line(x, top - 6, x, bottom, "median"))
         side = "end" if x > WIDTH / 2 else "start"
         shift = -6 if side == "end" else 6
-        parts.append(_text(x + shift, top - 8, f"median {decimal(scores.median_asked, 2)}", f"value {side}"))
+        parts.append(
+            _text(x + shift, top - 8, f"median asked {decimal(scores.median_asked, 2)}", f"value {side}")
+        )
     asked_of = f"{sum(scores.asked)} of {plural(sum(scores.asked) + sum(scores.others), 'seed')} asked about"
     title = f"Scores in round {scores.round}"
     return _svg(WIDTH, height, title, "; ".join([asked_of, *told]) + ".", parts)

@@ -57,8 +57,8 @@ def with_interval(found: Accuracy | Change | None) -> str:
 
 
 def share_of(n: int | None, found: Accuracy | None) -> str:
-    """12 (2.4%) of the items of an accuracy."""
-    return NONE if n is None or found is None else f"{n:,} ({percent(n / found.items)})"
+    """2.4% of the items of an accuracy."""
+    return NONE if n is None or found is None else percent(n / found.items)
 
 
 def state(found: RoundFacts) -> str:
