@@ -25,6 +25,16 @@ from asft.errors import PluginError
 T = TypeVar("T")
 
 BUILT_IN: Mapping[str, Mapping[str, str]] = {
+    "criterion": {
+        "entropy": "asft.criteria:Entropy",
+        "incorrect": "asft.criteria:Incorrect",
+        "loss": "asft.criteria:Loss",
+    },
+    "selector": {
+        "random": "asft.selectors:Random",
+        "softmax": "asft.selectors:Softmax",
+        "top": "asft.selectors:Top",
+    },
     "task": {
         "gsm8k": "asft.tasks.gsm8k:GSM8K",
         "pocket": "asft.tasks.pocket.task:Pocket",

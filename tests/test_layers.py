@@ -32,6 +32,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "asft.engine.*": {"asft.types", "asft.errors", "asft.budget", "asft.journal"},
     "asft.budget": {"asft.types", "asft.errors", "asft.registry"},
     "asft.journal": {"asft.types", "asft.errors", "asft.budget"},
+    "asft.criteria": {"asft.types", "asft.errors", "asft.registry"},
+    "asft.selectors": {"asft.types", "asft.errors", "asft.registry"},
     "asft.student": {"asft.errors"},
     "asft.scorer": {"asft.types", "asft.student"},
     "asft.decoder": {"asft.types", "asft.student"},
