@@ -44,6 +44,10 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
         "openai": "asft.teachers.openai:OpenAI",
         "rules": "asft.teachers.rules:Rules",
     },
+    "writer": {
+        "question_then_answer": "asft.writers:QuestionThenAnswer",
+        "question_with_answer": "asft.writers:QuestionWithAnswer",
+    },
 }
 """kind -> name -> "module:Class". Third-party packages use the entry point group `asft.<kind>`."""
 

@@ -205,8 +205,9 @@ class Draft:
     example: Example | None
     reason: str = ""
     """Why there is no example; empty where there is one."""
-    votes: tuple[str, ...] = ()
-    """The teacher's further answers to the same question, for filters that compare them."""
+    votes: tuple[str | None, ...] = ()
+    """The final answers of the teacher's further replies to the same question, for filters that compare
+    them; None for a reply that has none."""
 
 
 Decision = Literal["keep", "drop", "undecided"]
