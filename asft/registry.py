@@ -30,6 +30,12 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
         "incorrect": "asft.criteria:Incorrect",
         "loss": "asft.criteria:Loss",
     },
+    "filter": {
+        "agrees": "asft.filters:Agrees",
+        "duplicate": "asft.filters:Duplicate",
+        "not_in_test": "asft.filters:NotInTest",
+        "well_formed": "asft.filters:WellFormed",
+    },
     "selector": {
         "random": "asft.selectors:Random",
         "softmax": "asft.selectors:Softmax",
