@@ -64,6 +64,7 @@ class Places:
 
     def __init__(self, number: int) -> None:
         self._free = number
+        self._closed = False
         self._queue: list[tuple[int, int, asyncio.Future[None]]] = []
         self._arrivals = 0
 
@@ -77,9 +78,13 @@ class Places:
         """How many wait for one."""
         return len(self._queue)
 
+    def close(self) -> None:
+        """Give out no place any more: who asks for one waits until it is cancelled."""
+        self._closed = True
+
     async def take(self, number: int) -> None:
         """Wait for a place; a lower number goes first."""
-        if self._free:
+        if self._free and not self._closed:
             self._free -= 1
             return
         place = asyncio.get_running_loop().create_future()
@@ -94,7 +99,7 @@ class Places:
 
     def give(self) -> None:
         """Give a place back."""
-        while self._queue:
+        while self._queue and not self._closed:
             _, _, place = heapq.heappop(self._queue)
             if not place.done():
                 place.set_result(None)

@@ -1,6 +1,7 @@
 """Scripts at once: which start when, and their results in order."""
 
 import asyncio
+import contextlib
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
@@ -10,7 +11,7 @@ from typing import Any, Generic, Literal, TypeVar
 from asft.budget import Account, Amount, Reservation, ceiling_of
 from asft.engine.asking import Asking
 from asft.engine.calls import Calls
-from asft.errors import CeilingError, RequestError
+from asft.errors import BudgetError, CeilingError, RequestError, TeacherError
 from asft.journal import Journal, Stored, key_of
 from asft.types import Ceiling, Reply, Request, Script
 
@@ -18,6 +19,8 @@ T = TypeVar("T")
 
 WINDOW = 1024
 """Scripts that may be open or done and not handed on, so that memory is bounded behind a slow one."""
+GRACE = 10.0
+"""Seconds that calls in flight have to end when the run stops."""
 OPEN_PER_PLACE = 3
 """Scripts that may be open for each call at once; those that wait to be tried again need no place."""
 
@@ -121,6 +124,9 @@ class Drive:
                         return "all done"
                     return "enough" if self._is_enough() else "budget"
                 await self._woken()
+        except (TeacherError, BudgetError):
+            await self._let_in()
+            raise
         finally:
             await self._stop()
 
@@ -193,11 +199,7 @@ class Drive:
         for request in requests:
             ceiling = ceiling_of(request)
             if not self._account.ask(reservation, ceiling):
-                ends.append(
-                    CeilingError(
-                        f"a request needs up to {ceiling}, and its script has {reservation.left} left"
-                    )
-                )
+                ends.append(CeilingError(_too_much(ceiling, reservation.left)))
                 continue
             text = self._asking.text_of(request)
             ends.append(self._request(request, text, number))
@@ -248,6 +250,16 @@ class Drive:
         except TimeoutError:
             self._tell()
 
+    async def _let_in(self) -> None:
+        """Make no more calls, and wait for those that were made: they are paid for."""
+        for calls in self._calls.values():
+            calls.places.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GRACE):
+                while any(calls.in_flight for calls in self._calls.values()):
+                    self._wake.clear()
+                    await self._wake.wait()
+
     async def _stop(self) -> None:
         """End what is open, and put on the disk what has arrived."""
         tasks = list(self._tasks)
@@ -273,3 +285,11 @@ class Drive:
                 waiting="; ".join(filter(None, (calls.waiting_for() for calls in self._calls.values()))),
             )
         )
+
+
+def _too_much(needed: Ceiling, left: Ceiling) -> str:
+    return (
+        f"a request may need {needed.input_tokens} input and {needed.output_tokens} output tokens; of what "
+        f"its script said that it needs at most, {left.requests} requests with {left.input_tokens} input and "
+        f"{left.output_tokens} output tokens are left"
+    )
