@@ -38,6 +38,14 @@ class WellFormed:
     max_completion: Length = 4000
     """Characters that a worked answer has at most."""
 
+    def __post_init__(self) -> None:
+        """Refuse bounds that no question can keep."""
+        if self.min_question > self.max_question:
+            raise ValueError(
+                f"min_question = {self.min_question} is more than max_question = {self.max_question}; "
+                "no question would pass"
+            )
+
     @property
     def ordered(self) -> bool:
         """It looks at the draft alone."""
@@ -216,7 +224,9 @@ def _verdict(name: str, draft: Draft, find: Callable[[Example], Finding]) -> Ver
 
 def _ends_sensibly(question: str) -> bool:
     """A full stop, question or exclamation mark at the end; or earlier, where options follow on new lines."""
-    bare = question.rstrip("\"'”’*_)]}$` \n")
+    # What stands in brackets behind the question may be no sentence: "... at what time? (24-hour clock)".
+    bare = re.sub(r"(?<=[.?!])\s{0,9}\([^()]{1,200}\)$", "", question.rstrip())
+    bare = bare.rstrip("\"'”’*_)]}$` \n")
     if bare.endswith("...") or bare.endswith("…"):
         return False
     lines = bare.split("\n")

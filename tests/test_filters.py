@@ -145,6 +145,7 @@ class TestEveryFilter:
         'Ann says: "How many nuts are 6 times 7?"',
         "**How many nuts are 6 times 7?**",
         "How many nuts are 6 times 7? (A bag holds 7 nuts.)",
+        "How many nuts are 6 times 7? (in whole nuts)",
         "How many nuts are 6 times 7?\n(A) 41\n(B) 42",
         "Count them!",
     ],
@@ -162,6 +163,7 @@ def test_a_whole_question_with_its_answer_is_well_formed(prompt: str) -> None:
         (example("6" * 2000 + "?"), "length of the question: 2001 characters, not 10 to 2000"),
         (example("Ann has 6 bags of 7 nuts and"), "question without an end: 'Ann has 6 bags of 7 nuts and'"),
         (example("Ann has 6 bags of 7 nuts..."), "question without an end: 'Ann has 6 bags of 7 nuts...'"),
+        (example("Ann has bags (six)"), "question without an end: 'Ann has bags (six)'"),
         (example("Ann has 6 bags,"), "question without an end: 'Ann has 6 bags,'"),
         (example("How many nuts?", answer="?"), "answer cannot be graded: '?'"),
         (example("How many nuts?", answer=""), "answer cannot be graded: ''"),
@@ -210,6 +212,8 @@ def test_bounds_are_options() -> None:
     assert check("well_formed", made, options={"min_question": 4}).decision == "keep"
     assert check("well_formed", made, options={"min_question": 1, "max_question": 3}).decision == "drop"
     assert check("well_formed", made, options={"min_question": 1, "max_completion": 5}).decision == "drop"
+    with pytest.raises(PluginError, match="min_question = 10 is more than max_question = 9; no question"):
+        make("well_formed", {"max_question": 9})
 
 
 # duplicate
