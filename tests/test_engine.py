@@ -448,6 +448,26 @@ def test_calls_in_flight_are_kept_when_the_run_stops(run: Run) -> None:
     assert not {"q0.0", "q1.0", "q2.0"} & set(second.asked)
 
 
+def test_an_engine_can_be_driven_again_after_a_drive_that_stopped(tmp_path: Path) -> None:
+    teacher = Scripted(faults={"q0.0": [FatalError("401")]})
+    numbers = []
+
+    def on_result(outcome: Outcome[str]) -> bool:
+        numbers.append(outcome.number)
+        return True
+
+    async def go() -> Ending:
+        endpoint = Endpoint(teacher=teacher, identity={}, prices=None)
+        with Journal(tmp_path / "j") as journal:
+            async with Engine(journal, {"teacher": endpoint}) as engine:
+                with pytest.raises(FatalError):
+                    await engine.drive(jobs(5), round=1, step="write", on_result=on_result)
+                return await engine.drive(jobs(5), round=1, step="write", on_result=on_result)
+
+    assert asyncio.run(go()) == "all done"
+    assert numbers == [0, 1, 2, 3, 4]
+
+
 def test_a_refused_request_ends_its_script_alone_and_is_not_asked_again(run: Run) -> None:
     teacher = Scripted(faults={"q1.0": [RequestError("400: too long")]})
     run(teacher, jobs(3))

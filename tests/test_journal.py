@@ -261,6 +261,22 @@ def test_a_cut_off_journal_is_told_with_the_way_to_save_what_is_whole(path: Path
         assert sum(journal.find(one.key) == one for one in kept) == replies
 
 
+def test_a_torn_tail_loses_the_last_transaction_with_its_lines_and_nothing_else(path: Path) -> None:
+    torn = path.with_name("torn.sqlite")
+    kept = [stored(f"question {n}") for n in range(20)]
+    with Journal(path) as journal:
+        for one in kept:
+            journal.store([line(one)], [one])
+        # What a crash leaves behind: the file and its log, before the one is written into the other.
+        for end in ("", "-wal"):
+            torn.with_name(torn.name + end).write_bytes(path.with_name(path.name + end).read_bytes())
+    log = torn.with_name("torn.sqlite-wal")
+    log.write_bytes(log.read_bytes()[:-37])
+    with Journal(torn) as journal:
+        assert [journal.find(one.key) for one in kept] == [*kept[:-1], None]
+        assert journal.spent().requests == 19
+
+
 def test_a_flipped_letter_in_a_reply_is_told_and_left_out_when_saving(path: Path) -> None:
     filled(path, 5)
     other = sqlite3.connect(path)

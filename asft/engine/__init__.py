@@ -43,7 +43,7 @@ class Engine:
         self._progress = progress
         self._rng = rng or random.Random()
         self._opened = AsyncExitStack()
-        self._calls: dict[str, Calls] = {}
+        self._teachers: dict[str, Teacher] = {}
 
     async def __aenter__(self) -> "Engine":
         opened: dict[int, Teacher] = {}
@@ -56,7 +56,7 @@ class Engine:
                         opened[id(teacher)] = await self._opened.enter_async_context(cast(Any, teacher))
                     else:
                         opened[id(teacher)] = teacher
-                self._calls[role] = Calls(endpoint, opened[id(teacher)], self._rng)
+                self._teachers[role] = opened[id(teacher)]
         except BaseException:
             await self._opened.aclose()
             raise
@@ -82,13 +82,16 @@ class Engine:
         Raises what stops a run: FatalError, GaveUpError, BudgetError, JournalError; all replies that came
         are in the journal then, also where the drive is cancelled.
         """
+        calls = {
+            role: Calls(self._endpoints[role], teacher, self._rng) for role, teacher in self._teachers.items()
+        }
         timed_out = self._journal.timed_out()
         account = Account(
             self._budget,
-            [calls.endpoint.prices for calls in self._calls.values()],
+            [endpoint.prices for endpoint in self._endpoints.values()],
             before=self._journal.spent(but=(round, step)),
             timed_out=timed_out,
             recorded=self._journal.spent() + timed_out,
         )
-        drive = Drive(self._journal, self._calls, account, (round, step), self._progress)
+        drive = Drive(self._journal, calls, account, (round, step), self._progress)
         return await drive.run(jobs, on_result, wanted)
