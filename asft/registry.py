@@ -19,6 +19,7 @@ from typing import Any, TypeVar, cast, dataclass_transform
 from pydantic import ConfigDict, Field, ValidationError
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 from pydantic.dataclasses import is_pydantic_dataclass
+from pydantic.fields import FieldInfo
 
 from asft.errors import PluginError
 
@@ -114,6 +115,20 @@ def fill(cls: type[Any], options: Mapping[str, Any]) -> tuple[Any, list[str]]:
         return None, _problems(error, given, cls)
     problems = _swapped_booleans(made, given)
     return (None if problems else made), problems
+
+
+def describe(kind: str, name: str) -> str:
+    """One line on a plug-in: kind, name, options with their defaults, and what it is."""
+    cls = find(kind, name)
+    shown = []
+    for option in dataclasses.fields(cls):
+        default = option.default
+        if isinstance(default, FieldInfo):
+            default = default.default
+        required = default is dataclasses.MISSING and option.default_factory is dataclasses.MISSING
+        shown.append(option.name if required else f"{option.name}={default!r}")
+    what = (cls.__doc__ or "").strip().splitlines()[0] if cls.__doc__ else ""
+    return f"{kind} {name}({', '.join(shown)})  {what}"
 
 
 def _built_in(kind: str) -> Mapping[str, str]:

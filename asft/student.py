@@ -1,5 +1,6 @@
 """A student: which model it is, as data; loading it; and how its prompts become token ids."""
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -38,6 +39,25 @@ class Loaded:
         configured = self.model.generation_config.eos_token_id
         ids = configured if isinstance(configured, list) else [configured]
         return frozenset(i for i in (*ids, self.tokenizer.eos_token_id) if i is not None)
+
+
+def of(name: str) -> Student:
+    """The student that a name stands for: "pocket", a model, an adapter's folder, or a run's last student.
+
+    Raises DataError for a run that has trained nothing yet.
+    """
+    folder = Path(name)
+    if (folder / "run.json").is_file():
+        settings = json.loads((folder / "run.json").read_text("utf-8"))["student"]
+        adapters = sorted(folder.glob("round-*/train.manifest.json"))
+        if not adapters:
+            raise DataError(f"the run {name} has trained no student yet; run it to the end of a round first")
+        adapter = str(adapters[-1].parent / "adapter")
+        return Student(base=settings["base"], revision=settings["revision"], adapter=adapter)
+    if (folder / "adapter_config.json").is_file():
+        config = json.loads((folder / "adapter_config.json").read_text("utf-8"))
+        return Student(base=config["base_model_name_or_path"], revision=config.get("revision"), adapter=name)
+    return Student(base=name)
 
 
 def load(student: Student, device: str | None = None) -> Loaded:

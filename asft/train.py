@@ -2,6 +2,7 @@
 
 import dataclasses
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,14 +75,17 @@ def train(
         for example in worked
     ]
     datasets.disable_progress_bars()
-    trainer = SFTTrainer(
-        model=model,
-        args=SFTConfig(**settings),
-        train_dataset=datasets.Dataset.from_list(rows),
-        processing_class=loaded.tokenizer,
-    )
-    trainer.remove_callback(PrinterCallback)
-    trainer.train()
+    with warnings.catch_warnings():
+        # peft and trl use the old name of gradient checkpointing, of which the newest transformers warns.
+        warnings.filterwarnings("ignore", message=".*gradient_checkpointing", category=FutureWarning)
+        trainer = SFTTrainer(
+            model=model,
+            args=SFTConfig(**settings),
+            train_dataset=datasets.Dataset.from_list(rows),
+            processing_class=loaded.tokenizer,
+        )
+        trainer.remove_callback(PrinterCallback)
+        trainer.train()
     model.save_pretrained(str(out))
     model.unload()
     loaded.model.eval()

@@ -3,15 +3,16 @@
     python scripts/make_pocket_student.py [--out DIR]
 
 It is trained from scratch on pocket problems of buckets that no task set uses. Common families come by
-the tens of thousands; each uncommon family by the few hundreds that `EXPOSURE` states, which leaves the
-student unsure of it: known well enough to be taught by a few dozen examples, not well enough to be right.
-On two cores it takes about an hour.
+the tens of thousands, each uncommon family by the hundreds, each rare family by the handful that `RARE`
+states: enough to be taught by a few dozen examples, not enough to be right. On two cores it takes about an
+hour.
 """
 
 import argparse
 import multiprocessing
 import random
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -25,8 +26,19 @@ from asft.tasks.pocket.program import stream
 from asft.tasks.pocket.task import TRAINING_BUCKETS
 
 UNCOMMON = {name: 1.0 for name, family in FAMILIES.items() if family.group == "uncommon"}
-RARE = {name: 1.0 for name, family in FAMILIES.items() if family.group == "rare"}
-"""How often the base meets each family, relative to the others of its group."""
+"""How often the base meets each uncommon family, relative to the others."""
+
+WEAK = ("boxes", "older", "younger", "times_as_old", "half_as_old", "grow", "sell", "weekdays")
+"""Families that are learnt last; while the learning rate falls, more of the problems hold one of them."""
+
+EASY, FAIR, HARD = 5.0, 9.0, 16.0
+RARE = {
+    **dict.fromkeys(("treble", "fivefold", "fifth", "matched", "split", "week"), EASY),
+    **dict.fromkeys(("triangle", "octagon", "quartered", "same_length"), EASY),
+    **dict.fromkeys(("two_for_one", "half_dozen", "bakers_dozen", "nap", "three_quarters"), FAIR),
+    **dict.fromkeys(("pairs", "nickels", "bill", "score_of_years", "half_decade", "third_as_old"), HARD),
+}
+"""How many problems with each rare family the base meets, at 90 000 problems while the rate falls."""
 
 CHAT_TEMPLATE = (
     "{% for message in messages %}"
@@ -188,11 +200,9 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, default=Path("asft/students/pocket"))
     parser.add_argument("--stable", type=int, default=240_000, help="problems at the constant learning rate")
-    parser.add_argument("--decay", type=int, default=80_000, help="problems while it falls to nothing")
+    parser.add_argument("--decay", type=int, default=90_000, help="problems while it falls to nothing")
     parser.add_argument("--uncommon", type=float, default=0.04, help="share of problems with such a family")
-    parser.add_argument(
-        "--rare", type=float, default=0.01, help="the same, while the rate falls; none before"
-    )
+    parser.add_argument("--weak", type=float, default=0.35, help="the same, while the rate falls")
     parser.add_argument("--vocabulary", type=int, default=1280)
     parser.add_argument("--batch-tokens", type=int, default=6144)
     parser.add_argument("--lr", type=float, default=3e-3)
@@ -224,9 +234,16 @@ def main() -> None:
             torch.save(
                 {"model": model.state_dict(), "optimizer": optimizer.state_dict()}, settings.checkpoint
             )
-    special = {name: settings.uncommon * weight / sum(UNCOMMON.values()) for name, weight in UNCOMMON.items()}
-    special |= {name: settings.rare * weight / sum(RARE.values()) for name, weight in RARE.items()}
-    late = corpus(settings.decay, 1000, settings.uncommon + settings.rare, special)
+    groups = (
+        (settings.uncommon, UNCOMMON),
+        (settings.weak, dict.fromkeys(WEAK, 1.0)),
+        (sum(RARE.values()) / 90_000, RARE),
+    )
+    special: dict[str, float] = Counter()
+    for share, group in groups:
+        for name, weight in group.items():
+            special[name] += share * weight / sum(group.values())
+    late = corpus(settings.decay, 1000, sum(special.values()), special)
     train(
         model,
         optimizer,

@@ -28,10 +28,53 @@ MAY_IMPORT: dict[str, set[str]] = {
     "asft.answers": {"asft.types", "asft.symbolic"},
     "asft.registry": {"asft.errors"},
     "asft.prompts": {"asft.types", "asft.errors"},
-    "asft.serve": {"asft.types", "asft.errors"},
-    "asft.engine.*": {"asft.types", "asft.errors", "asft.budget", "asft.journal"},
     "asft.budget": {"asft.types", "asft.errors", "asft.registry"},
     "asft.journal": {"asft.types", "asft.errors", "asft.budget"},
+    "asft.serve": {"asft.types", "asft.errors"},
+    "asft.engine.*": {"asft.types", "asft.errors", "asft.budget", "asft.journal"},
+    "asft.rundir": {"asft.errors"},
+    "asft.progress": set(),
+    "asft.recipe": {"asft.types", "asft.errors", "asft.registry", "asft.budget"},
+    "asft.measure": {"asft.types", "asft.errors", "asft.student", "asft.scorer", "asft.decoder"},
+    "asft.evaluate": {"asft.types", "asft.errors", "asft.student", "asft.measure", "asft.stats"},
+    "asft.writing": {"asft.types", "asft.engine.*", "asft.journal", "asft.recipe"},
+    "asft.steps": {
+        "asft.types",
+        "asft.errors",
+        "asft.student",
+        "asft.measure",
+        "asft.evaluate",
+        "asft.writing",
+        "asft.train",
+        "asft.journal",
+        "asft.progress",
+        "asft.recipe",
+        "asft.rundir",
+    },
+    "asft.loop": {
+        "asft.errors",
+        "asft.steps",
+        "asft.journal",
+        "asft.progress",
+        "asft.recipe",
+        "asft.rundir",
+    },
+    "asft.check": {"asft.types", "asft.errors", "asft.engine.*", "asft.recipe"},
+    "asft.starter": {"asft.errors", "asft.prompts"},
+    # The command line may call anything; nothing may import it.
+    "asft.cli": {
+        "asft.errors",
+        "asft.check",
+        "asft.evaluate",
+        "asft.loop",
+        "asft.progress",
+        "asft.recipe",
+        "asft.registry",
+        "asft.report.*",
+        "asft.serve",
+        "asft.starter",
+        "asft.student",
+    },
     "asft.criteria": {"asft.types", "asft.errors", "asft.registry"},
     "asft.selectors": {"asft.types", "asft.errors", "asft.registry"},
     "asft.writers.*": {"asft.types", "asft.errors", "asft.registry", "asft.prompts", "asft.budget"},
@@ -51,6 +94,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "asft.types",
         "asft.errors",
         "asft.registry",
+        "asft.budget",
         "asft.answers",
         "asft.prompts",
         "asft.tasks.pocket.*",
@@ -60,7 +104,14 @@ MAY_IMPORT: dict[str, set[str]] = {
 # These take seconds to import. A module that imports one of them at its top is named here; all others
 # stay light, so that the command line answers at once and a task needs no torch.
 HEAVY = {"torch", "transformers", "trl", "peft", "datasets", "openai", "vllm", "math_verify"}
-IMPORTS_HEAVY = {"asft.scorer", "asft.decoder"}
+IMPORTS_HEAVY = {
+    "asft.scorer",
+    "asft.decoder",
+    "asft.measure",
+    "asft.evaluate",
+    "asft.steps",
+    "asft.loop",
+}
 
 # The registry imports what a name stands for; nobody else imports by a computed name, which no table sees.
 IMPORTS_BY_NAME = {"asft.registry"}

@@ -8,12 +8,25 @@ from typing import Any, get_args
 import pytest
 
 from asft import types
+from asft.tasks.gsm8k import GSM8K
 from asft.types import Example, Grade, Message, Reply, Request, Sampling, Task, Teacher
 
 RECORDS = [value for _, value in inspect.getmembers(types, dataclasses.is_dataclass)]
 
+ASKED = Example.make(task="t", prompt="p", answer="a")
+
 ONE_OF_EACH = [
-    Example.make(task="t", prompt="p", answer="a"),
+    ASKED,
+    types.TokenStats(tokens=1, nll=0.5, nll_sum=0.5, entropy=0.1),
+    types.Answer(text="#### 1", token_ids=(1,), finish="stop"),
+    types.Observation(example_id=ASKED.id),
+    types.Measurements(round=1, examples=(ASKED,), observations=(types.Observation(example_id=ASKED.id),)),
+    types.Pick(number=0, example=ASKED, observation=None, score=None, draw=0),
+    types.Draft(number=0, example=None, reason="cut off"),
+    types.Verdict(number=0, decision="keep", filter=""),
+    types.Ceiling(requests=1, input_tokens=10, output_tokens=10),
+    types.Need(name="own"),
+    types.Context(task=GSM8K(), seeds=(ASKED,), accepted=(), test=(), round=1, seed=0),
     Grade(value=None, extracted=None),
     Message(role="user", content="hello"),
     Sampling(),

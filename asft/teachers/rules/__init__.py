@@ -15,6 +15,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from asft.budget import FREE, Prices
 from asft.registry import plugin
 from asft.tasks.pocket import language
 from asft.tasks.pocket.program import Program, vary
@@ -37,6 +38,11 @@ class Rules:
     """Standard deviation, in points, of the noise on a judge's scores."""
     judge_unreadable: Share = 0.0
     """Share of a judge's replies that hold no score."""
+
+    @property
+    def prices(self) -> Prices:
+        """It costs nothing, so that budgets in dollars hold."""
+        return FREE
 
     async def reply(self, request: Request) -> Reply:
         """Answer at once. Tokens are counted as words and marks; the cost is nothing."""

@@ -1,0 +1,177 @@
+"""The command line: parse, call, print. Nothing heavy is imported before a command asks for it."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from asft import __version__
+from asft.errors import AsftError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit code. An AsftError prints without a traceback."""
+    given = list(sys.argv[1:] if argv is None else argv)
+    arguments = _parser().parse_args(given)
+    try:
+        return int(arguments.call(arguments, given))
+    except AsftError as error:
+        print(f"asft: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("asft: interrupted; the same command goes on from here", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="asft",
+        description="Make a small student language model better with data that a teacher writes, in rounds, "
+        "guided by what the student finds hard.",
+    )
+    parser.add_argument("--version", action="version", version=f"asft {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    run = commands.add_parser("run", help="run a recipe, or go on with its run")
+    _recipe_arguments(run)
+    run.add_argument("--out", type=Path, metavar="DIR", help="run directory (default: runs/NAME)")
+    run.add_argument("--redo", metavar="STEP", help="do this step and all that follows it again")
+    run.set_defaults(call=_run)
+
+    check = commands.add_parser("check", help="say all that is wrong with a recipe, and what it can cost")
+    _recipe_arguments(check)
+    check.set_defaults(call=_check)
+
+    init = commands.add_parser("init", help="write a starter recipe and prompts to edit into a folder")
+    init.add_argument("folder", type=Path, metavar="DIR")
+    init.set_defaults(call=_init)
+
+    evaluate = commands.add_parser("eval", help="accuracy of a model, or of a run's last student, on a task")
+    evaluate.add_argument("model", metavar="MODEL_OR_RUN", help='"pocket", a folder, a hub name, or a run')
+    evaluate.add_argument("--task", default="pocket", help="a task's name, or path/to/file.py:Name")
+    _set_argument(evaluate, "an option of the task")
+    evaluate.add_argument("--max-new-tokens", type=int, default=256)
+    evaluate.add_argument("--batch-size", type=int, default=64)
+    evaluate.set_defaults(call=_evaluate)
+
+    report = commands.add_parser("report", help="write the report of a run again")
+    report.add_argument("folder", type=Path, metavar="DIR")
+    report.set_defaults(call=_report)
+
+    listing = commands.add_parser("list", help="every plug-in and its options")
+    listing.add_argument("kind", nargs="?")
+    listing.set_defaults(call=_list)
+
+    serve = commands.add_parser("serve", help="serve the rules teacher as an OpenAI-compatible endpoint")
+    serve.add_argument("--port", type=int, default=8008)
+    _set_argument(serve, "an option of the rules teacher")
+    serve.set_defaults(call=_serve)
+    return parser
+
+
+def _recipe_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("recipe", type=Path, metavar="RECIPE")
+    _set_argument(parser, "a key of the recipe")
+
+
+def _set_argument(parser: argparse.ArgumentParser, what: str) -> None:
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY.PATH=VALUE", dest="overrides", help=what
+    )
+
+
+def _run(arguments: argparse.Namespace, given: list[str]) -> int:
+    from asft import loop, recipe, report
+    from asft.progress import Progress
+
+    made = recipe.load(arguments.recipe, arguments.overrides)
+    out = arguments.out or Path("runs") / made.name
+    source = arguments.recipe.read_text(encoding="utf-8")
+    if arguments.overrides:
+        source = "".join(f"# --set {override}\n" for override in arguments.overrides) + source
+    loop.run(made, out, source=source, command=["asft", *given], redo=arguments.redo, progress=Progress())
+    paths = report.write(out)
+    print(report.table(out))
+    print(f"\nReport: {paths.html}")
+    return 0
+
+
+def _check(arguments: argparse.Namespace, given: list[str]) -> int:
+    from asft import check, recipe
+
+    print(check.check(recipe.load(arguments.recipe, arguments.overrides)))
+    return 0
+
+
+def _init(arguments: argparse.Namespace, given: list[str]) -> int:
+    from asft import starter
+
+    for path in starter.write(arguments.folder):
+        print(f"wrote {path}")
+    print(f"\nEdit them, then: asft check {arguments.folder}/recipe.yaml")
+    return 0
+
+
+def _evaluate(arguments: argparse.Namespace, given: list[str]) -> int:
+    from asft import evaluate, recipe, registry, student
+    from asft.progress import Progress
+
+    task = registry.make("task", arguments.task, recipe.options(arguments.overrides))
+    which = student.of(arguments.model)
+    examples = task.load("test")
+    progress = Progress()
+    loaded = student.load(which)
+    progress.start("evaluate", len(examples))
+    rows = evaluate.evaluate(
+        loaded,
+        task,
+        examples,
+        max_new_tokens=arguments.max_new_tokens,
+        batch_size=arguments.batch_size,
+        progress=progress.update,
+    )
+    progress.end()
+    found = evaluate.summarise(rows)
+    print(
+        f"accuracy {found['accuracy']:.4f} [{found['low']:.4f}, {found['high']:.4f}]  "
+        f"{found['right']} of {found['items']} right, {found['unparsable']} unparsable, "
+        f"{found['cut_off']} cut off"
+    )
+    return 0
+
+
+def _report(arguments: argparse.Namespace, given: list[str]) -> int:
+    from asft import report
+
+    paths = report.write(arguments.folder)
+    print(report.table(arguments.folder))
+    print(f"\nReport: {paths.html}")
+    return 0
+
+
+def _list(arguments: argparse.Namespace, given: list[str]) -> int:
+    from asft import registry
+
+    kinds = [arguments.kind] if arguments.kind else list(registry.BUILT_IN)
+    for kind in kinds:
+        for name in registry.names(kind):
+            print(registry.describe(kind, name))
+    return 0
+
+
+def _serve(arguments: argparse.Namespace, given: list[str]) -> int:
+    import asyncio
+
+    from asft import recipe, registry, serve
+
+    teacher = registry.make("teacher", "rules", recipe.options(arguments.overrides))
+
+    async def until_stopped() -> None:
+        async with serve.serving(teacher, model="rules", port=arguments.port) as url:
+            print(f"{url}  (model name: rules; any key; Ctrl-C ends it)", flush=True)
+            await asyncio.Event().wait()
+
+    asyncio.run(until_stopped())
+    return 0

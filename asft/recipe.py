@@ -1,0 +1,284 @@
+"""Recipes: YAML into a typed `Recipe`, every problem reported at once under its key.
+
+A section per role: `use` names the plug-in, the rest are its options. `train` and `lora` go to TRL's
+SFTConfig and peft's LoraConfig under their own key names. `key.path=value` overrides come last.
+"""
+
+import dataclasses
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import Field
+
+from asft import registry
+from asft.budget import Budget
+from asft.errors import AsftError, RecipeError
+from asft.registry import plugin
+from asft.types import Criterion, Filter, Selector, Task, Teacher, Writer
+
+Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0.0, lt=1.0)]
+
+
+@plugin
+class StudentOptions:
+    """`student`: the model that is made better."""
+
+    base: str = "pocket"
+    """"pocket", a folder, or a name on the hub."""
+    revision: str | None = None
+    max_new_tokens: Count = 256
+    """Where its answers are cut off; cut-off answers are marked and counted."""
+    batch_size: Count = 250
+    """Prompts that are answered together."""
+
+
+@plugin
+class DataOptions:
+    """`data`: what each round's student is trained on."""
+
+    start_from: Literal["base", "previous"] = "base"
+    """Train a fresh adapter on the base, or go on with the round before's."""
+    train_on: Literal["all", "new"] = "all"
+    """All that was accepted so far, or this round's alone."""
+    include_seeds: bool = False
+    """Whether the seeds that were picked, with their reference answers, are trained on too."""
+    replay: Share = 0.0
+    """Share of the training set that is drawn from the pool with its reference answers."""
+
+
+@plugin
+class EngineOptions:
+    """`engine`: how the teacher is called."""
+
+    concurrency: Count = 16
+    tries: Count = 6
+    timeout: Annotated[float, Field(gt=0.0)] = 120.0
+    """Seconds for one call."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """A recipe that has been read and checked."""
+
+    name: str
+    seed: int
+    rounds: int
+    per_round: int
+    """Accepted examples that a round aims at."""
+    max_drafts: int
+    """Drafts that a round makes at most."""
+    task: Task
+    student: StudentOptions
+    teacher: Teacher
+    criterion: Criterion
+    selector: Selector
+    writer: Writer
+    filters: tuple[Filter, ...]
+    data: DataOptions
+    train: Mapping[str, Any]
+    lora: Mapping[str, Any]
+    budget: Budget
+    engine: EngineOptions
+    settings: Mapping[str, Any]
+    """Everything above as plain data, defaults written out; what the lock file holds."""
+
+
+_PLUGINS = ("task", "teacher", "criterion", "selector", "writer")
+_SECTIONS: Mapping[str, type[Any]] = {
+    "student": StudentOptions,
+    "data": DataOptions,
+    "budget": Budget,
+    "engine": EngineOptions,
+}
+_NUMBERS = {"seed": 0, "rounds": 3, "per_round": None, "max_drafts": None}
+_KEYS = ("name", *_NUMBERS, *_PLUGINS, "filters", *_SECTIONS, "train", "lora")
+_OURS = {
+    "output_dir": "the run directory decides it",
+    "seed": "the recipe's own seed decides it",
+    "data_seed": "the recipe's own seed decides it",
+}
+"""Keys of SFTConfig that a recipe cannot set, and why."""
+
+
+def load(path: Path, overrides: Iterable[str] = ()) -> Recipe:
+    """Read a recipe. Raises RecipeError that lists all problems, each under its key."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise RecipeError(f"there is no recipe {path}; `asft init DIR` writes one to start from") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path} cannot be read: {error}") from error
+    try:
+        given = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise RecipeError(f"{path} is no YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(given, dict):
+        raise RecipeError(f"{path} holds no keys; see `asft init DIR` for a recipe to start from")
+    for override in overrides:
+        _override(given, override)
+    given.setdefault("name", path.stem)
+    return read(given)
+
+
+def read(given: Mapping[str, Any]) -> Recipe:
+    """Check plain data and make the plug-ins. Raises RecipeError that lists all problems."""
+    problems: list[str] = []
+    for key in given:
+        if key not in _KEYS:
+            close = difflib.get_close_matches(str(key), _KEYS, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"keys: {', '.join(_KEYS)}"
+            problems.append(f"{key}: unknown key, {hint}")
+    numbers = {key: _number(given, key, default, problems) for key, default in _NUMBERS.items()}
+    made: dict[str, Any] = {kind: _plugin(kind, kind, given.get(kind), problems) for kind in _PLUGINS}
+    listed = given.get("filters") or []
+    if not isinstance(listed, list):
+        problems.append(f"filters = {listed!r}: a list is wanted, each item with `use`")
+        listed = []
+    filters = [_plugin("filter", f"filters.{i}", item, problems) for i, item in enumerate(listed)]
+    for key, cls in _SECTIONS.items():
+        made[key] = _section(key, cls, given.get(key), problems)
+    for key, names in (("train", _sft_keys), ("lora", _lora_keys)):
+        made[key] = _passed_on(key, given.get(key), names, problems)
+    if problems:
+        raise RecipeError("\n".join(problems))
+    per_round = numbers["per_round"] or 0
+    everything: dict[str, Any] = {
+        **made,
+        "name": str(given.get("name", "run")),
+        "seed": numbers["seed"],
+        "rounds": numbers["rounds"],
+        "per_round": per_round,
+        "max_drafts": numbers["max_drafts"] or 4 * per_round,
+        "filters": tuple(filters),
+    }
+    named = {kind: str(given[kind]["use"]) for kind in _PLUGINS}
+    settings = {key: _plain(value, named.get(key)) for key, value in sorted(everything.items())}
+    settings["filters"] = [_plain(f, str(item["use"])) for f, item in zip(filters, listed, strict=True)]
+    return Recipe(**everything, settings=settings)
+
+
+def options(overrides: Iterable[str]) -> dict[str, Any]:
+    """Plain data from `key.path=value` alone. Raises RecipeError for one that cannot be read."""
+    given: dict[str, Any] = {}
+    for override in overrides:
+        _override(given, override)
+    return given
+
+
+def _override(given: dict[str, Any], override: str) -> None:
+    path, equals, text = override.partition("=")
+    keys = path.strip().split(".")
+    if not equals or not all(keys):
+        raise RecipeError(f"--set {override}: write it as key.path=value")
+    place: Any = given
+    for key in keys[:-1]:
+        if isinstance(place, list):
+            place = place[_index(key, place, override)]
+            continue
+        if place.get(key) is None:
+            place[key] = {}
+        place = place[key]
+        if not isinstance(place, dict | list):
+            raise RecipeError(f"--set {override}: {key!r} is a value and has no keys below it")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise RecipeError(f"--set {override}: {text!r} is no YAML value") from None
+    if isinstance(place, list):
+        place[_index(keys[-1], place, override)] = value
+    else:
+        place[keys[-1]] = value
+
+
+def _index(key: str, place: list[Any], override: str) -> int:
+    if key.isdigit() and int(key) < len(place):
+        return int(key)
+    raise RecipeError(f"--set {override}: {key!r} is no place in a list of {len(place)}")
+
+
+def _number(given: Mapping[str, Any], key: str, default: int | None, problems: list[str]) -> int | None:
+    value = given.get(key, default)
+    least = 0 if key == "seed" else 1
+    if value is None:
+        if key == "per_round":
+            problems.append("per_round: missing; how many accepted examples a round aims at")
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        problems.append(f"{key} = {value!r}: a whole number of at least {least} is wanted")
+        return None
+    return value
+
+
+def _plugin(kind: str, key: str, value: Any, problems: list[str]) -> Any:
+    if not isinstance(value, dict) or not isinstance(value.get("use"), str):
+        known = ", ".join(registry.names(kind))
+        problems.append(f"{key}: a section with `use` is wanted; `use` is one of {known}")
+        return None
+    options = {name: option for name, option in value.items() if name != "use"}
+    try:
+        cls = registry.find(kind, value["use"])
+        made, wrong = registry.fill(cls, options)
+    except AsftError as error:
+        problems.append(f"{key}: {error}")
+        return None
+    problems.extend(f"{key}: {sentence}" for sentence in wrong)
+    return made
+
+
+def _section(key: str, cls: type[Any], value: Any, problems: list[str]) -> Any:
+    if value is not None and not isinstance(value, dict):
+        problems.append(f"{key} = {value!r}: a section with keys is wanted")
+        return None
+    made, wrong = registry.fill(cls, value or {})
+    problems.extend(f"{key}: {sentence}" for sentence in wrong)
+    return made
+
+
+def _sft_keys() -> list[str]:
+    from trl import SFTConfig
+
+    return [field.name for field in dataclasses.fields(SFTConfig)]
+
+
+def _lora_keys() -> list[str]:
+    from peft import LoraConfig
+
+    return [field.name for field in dataclasses.fields(LoraConfig)]
+
+
+def _passed_on(key: str, value: Any, names: Any, problems: list[str]) -> dict[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        problems.append(f"{key} = {value!r}: a section with keys is wanted")
+        return {}
+    known = names()
+    for name in value:
+        if key == "train" and name in _OURS:
+            problems.append(f"{key}.{name}: cannot be set here, {_OURS[name]}")
+        elif name not in known:
+            close = difflib.get_close_matches(str(name), known, n=1)
+            problems.append(f"{key}.{name}: unknown key" + (f", did you mean {close[0]!r}?" if close else ""))
+    return {name: _numeric(option) for name, option in value.items()}
+
+
+def _numeric(value: Any) -> Any:
+    """PyYAML reads 1e-3, without a dot, as a text."""
+    if isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return value
+
+
+def _plain(value: Any, use: str | None) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        plain = dataclasses.asdict(value)
+        return {"use": use, **plain} if use else plain
+    return value
