@@ -1,6 +1,7 @@
 """A student: which model it is, as data; loading it; and how its prompts become token ids."""
 
 import json
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -104,12 +105,21 @@ def wearing(base: Loaded, adapter: str | None) -> Iterator[Loaded]:
         base.model.eval()
 
 
+@contextmanager
+def renamed_checkpointing() -> Iterator[None]:
+    """Silence one warning: peft and trl use the old name of what the newest transformers calls otherwise."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*gradient_checkpointing", category=FutureWarning)
+        yield
+
+
 def _put_on(base: Loaded, adapter: str) -> Loaded:
     from peft import PeftModel
 
     if not Path(adapter, "adapter_config.json").is_file():
         raise DataError(f"{adapter} holds no LoRA adapter (no adapter_config.json)")
-    model: Any = PeftModel.from_pretrained(base.model, adapter)
+    with renamed_checkpointing():
+        model: Any = PeftModel.from_pretrained(base.model, adapter)
     return Loaded(
         student=replace(base.student, adapter=adapter), model=model.eval(), tokenizer=base.tokenizer
     )

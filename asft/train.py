@@ -2,14 +2,13 @@
 
 import dataclasses
 import time
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from asft.errors import DataError
-from asft.student import Loaded, Student, answer_ids, prompt_ids
+from asft.student import Loaded, Student, answer_ids, prompt_ids, renamed_checkpointing
 from asft.types import Example
 
 
@@ -62,11 +61,12 @@ def train(
     limit = settings["max_length"]
     set_seed(seed)
     model: Any
-    if start is None:
-        adapter = {"r": 16, "lora_alpha": 32, "target_modules": "all-linear", "task_type": "CAUSAL_LM"}
-        model = get_peft_model(loaded.model, LoraConfig(**{**adapter, **(lora or {})}))
-    else:
-        model = PeftModel.from_pretrained(loaded.model, start, is_trainable=True)
+    with renamed_checkpointing():
+        if start is None:
+            adapter = {"r": 16, "lora_alpha": 32, "target_modules": "all-linear", "task_type": "CAUSAL_LM"}
+            model = get_peft_model(loaded.model, LoraConfig(**{**adapter, **(lora or {})}))
+        else:
+            model = PeftModel.from_pretrained(loaded.model, start, is_trainable=True)
     rows = [
         {
             "prompt": [{"role": "user", "content": example.prompt}],
@@ -75,9 +75,7 @@ def train(
         for example in worked
     ]
     datasets.disable_progress_bars()
-    with warnings.catch_warnings():
-        # peft and trl use the old name of gradient checkpointing, of which the newest transformers warns.
-        warnings.filterwarnings("ignore", message=".*gradient_checkpointing", category=FutureWarning)
+    with renamed_checkpointing():
         trainer = SFTTrainer(
             model=model,
             args=SFTConfig(**settings),

@@ -61,7 +61,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "asft.check": {"asft.types", "asft.errors", "asft.engine.*", "asft.recipe"},
     "asft.starter": {"asft.errors", "asft.prompts"},
-    # The command line may call anything; nothing may import it.
+    "asft.__main__": {"asft.cli"},
+    # The command line may call anything; nothing else may import it.
     "asft.cli": {
         "asft.errors",
         "asft.check",

@@ -24,6 +24,7 @@ RARE = (
         work=(("n*3", HAS),),
         draw=at_most(90),
         group="rare",
+        weight=0.4,
     ),
     Family(
         name="fivefold",
@@ -56,6 +57,7 @@ RARE = (
         work=(("n+13", HAS),),
         draw=none,
         group="rare",
+        weight=0.4,
     ),
     Family(
         name="pairs",
@@ -64,6 +66,7 @@ RARE = (
         work=(("a*2", "{S} mislays {c} {i}."), ("n-t", HAS)),
         draw=pairs,
         group="rare",
+        weight=0.4,
     ),
     Family(
         name="fifth",
@@ -131,6 +134,7 @@ RARE = (
         work=(("n+45", THAT_IS),),
         draw=at_most(250),
         group="rare",
+        weight=0.4,
     ),
     Family(
         name="score_of_years",

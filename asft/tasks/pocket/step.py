@@ -24,6 +24,8 @@ class Family:
     """Numbers that fit the running quantity; None where there are none."""
     group: Literal["common", "uncommon", "rare"] = "common"
     """How often it is met: the pool of a task and the making of the student go by it."""
+    weight: float = 1.0
+    """How often the pool of a task draws it, relative to the others of its group."""
     unit: str | None = None
     """The unit of length that the running quantity has to have."""
     new_unit: str | None = None

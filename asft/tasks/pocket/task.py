@@ -63,8 +63,11 @@ class Pocket:
             raise DataError(f"pocket has no split {split!r}; splits: {', '.join(sizes)}")
         owned = SALTS.index(self.salt) * len(SPLITS) + SPLITS.index(split)
         rng = random.Random(f"pocket {self.salt} {split} {self.sample}")
-        special = {family.name: self.uncommon / len(UNCOMMON) for family in UNCOMMON}
-        special |= {family.name: self.rare / len(RARE) for family in RARE}
+        special = {
+            family.name: share * family.weight / sum(other.weight for other in group)
+            for share, group in ((self.uncommon, UNCOMMON), (self.rare, RARE))
+            for family in group
+        }
         source = stream(rng, frozenset({owned}), special, self.uncommon + self.rare)
         return [example(program, split) for program in islice(source, sizes[split])]
 
