@@ -21,7 +21,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asft.budget import Budget, Prices, ceiling_of
+from asft.budget import FREE, Budget, Prices, ceiling_of
 from asft.engine import Ending, Endpoint, Engine, Job, Outcome, Progress
 from asft.errors import (
     BudgetError,
@@ -267,7 +267,8 @@ def test_a_teacher_that_has_to_be_opened_is_opened_once_and_closed(tmp_path: Pat
 def test_an_endpoint_is_known_by_what_its_teacher_says_or_by_its_fields() -> None:
     endpoint = Endpoint.of(Rules(error_rate=0.5), concurrency=3)
     assert endpoint.identity["plugin"] == "asft.teachers.rules:Rules"
-    assert (endpoint.identity["error_rate"], endpoint.concurrency, endpoint.prices) == (0.5, 3, None)
+    assert (endpoint.identity["error_rate"], endpoint.concurrency, endpoint.prices) == (0.5, 3, FREE)
+    assert Endpoint.of(Scripted()).prices is None
 
 
 # The journal
