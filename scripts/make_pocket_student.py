@@ -1,4 +1,4 @@
-"""Make the pocket student: tokenizer, weights, chat template, mastery table and the figures of its card.
+"""Make the pocket student: tokenizer, weights and chat template.
 
     python scripts/make_pocket_student.py [--out DIR]
 

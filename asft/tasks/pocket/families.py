@@ -2,8 +2,8 @@
 
 A problem follows one running quantity: an opener gives it, each step changes it, the question asks for
 it. *Common* families are what everyday word problems are made of; *uncommon* ones put a rarer phrase
-("as many again", "a fortnight", "a score") on arithmetic of the same size. What makes the uncommon ones
-hard for a student is thus a skill that a few dozen examples can teach.
+("as many again", "a fortnight", "a score") on arithmetic of the same size; *rare* ones do so with
+phrases that the pocket student has hardly met, and are thus a skill that it can still be taught.
 
 Slots of a text: {P} the person's name, {S} {s} {o} {h} She/she/her/her (or He/he/him/his), {F} a further
 name, {L} the person the running quantity belongs to, {i} the items, {j} new items, {u} the unit, {a} {b}
