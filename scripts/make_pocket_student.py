@@ -3,9 +3,9 @@
     python scripts/make_pocket_student.py [--out DIR]
 
 It is trained from scratch on pocket problems of buckets that no task set uses. Common families come by
-the tens of thousands, each uncommon family by the hundreds, each rare family by the handful that `RARE`
-states: enough to be taught by a few dozen examples, not enough to be right. On two cores it takes about an
-hour.
+the tens of thousands, each uncommon family by the hundreds, each word of a rare family a few times: it
+knows some of these words then, half knows others, and has not learnt the rest. On two cores it takes about
+an hour.
 """
 
 import argparse
@@ -28,17 +28,26 @@ from asft.tasks.pocket.task import TRAINING_BUCKETS
 UNCOMMON = {name: 1.0 for name, family in FAMILIES.items() if family.group == "uncommon"}
 """How often the base meets each uncommon family, relative to the others."""
 
-WEAK = ("boxes", "older", "younger", "times_as_old", "half_as_old", "grow", "sell", "weekdays")
-"""Families that are learnt last; while the learning rate falls, more of the problems hold one of them."""
-
-EASY, FAIR, HARD = 5.0, 9.0, 16.0
-RARE = {
-    **dict.fromkeys(("treble", "fivefold", "fifth", "matched", "split", "week"), EASY),
-    **dict.fromkeys(("triangle", "octagon", "quartered", "same_length"), EASY),
-    **dict.fromkeys(("two_for_one", "half_dozen", "bakers_dozen", "nap", "three_quarters"), FAIR),
-    **dict.fromkeys(("pairs", "nickels", "bill", "score_of_years", "half_decade", "third_as_old"), HARD),
+WEAK = {
+    "boxes": 3.0,
+    **dict.fromkeys(("grow", "sell"), 2.0),
+    **dict.fromkeys(("times_as_old", "half_as_old", "older", "younger"), 0.5),
+    **dict.fromkeys(("weekdays", "quadruple", "bonus", "fraction", "tithe", "decade"), 0.5),
+    **dict.fromkeys(("dimes", "back", "every_nth", "score", "inches"), 0.5),
 }
-"""How many problems with each rare family the base meets, at 90 000 problems while the rate falls."""
+"""Families that are learnt last, and how often they are met, relative to each other, while the rate falls."""
+
+OFTEN, SELDOM, HARDLY = 20.0, 8.0, 4.0
+MET = {
+    **dict.fromkeys(("years_after", "music", "sports", "counted_by", "in_feet", "world", "boards"), OFTEN),
+    **dict.fromkeys(("mislays", "poems", "letters", "months_of_saving", "sides", "teams", "legs"), OFTEN),
+    **dict.fromkeys(("in_yards", "bills", "bands", "spends_part", "parts_with", "births"), SELDOM),
+    **dict.fromkeys(("part_of_age", "keeps_part", "months"), HARDLY),
+}
+"""How often each word of a rare family is met while the rate falls; 13 times for those that are not named."""
+
+RARE = {f.name: MET.get(f.name, 13.0) * len(f.words) for f in FAMILIES.values() if f.group == "rare"}
+"""How many problems hold each rare family."""
 
 CHAT_TEMPLATE = (
     "{% for message in messages %}"
@@ -194,6 +203,39 @@ def train(
             )
 
 
+def stable_phase(
+    settings: argparse.Namespace,
+) -> tuple[PreTrainedTokenizerFast, LlamaForCausalLM, torch.optim.Optimizer]:
+    """The tokenizer, and the model after the constant learning rate; from the checkpoint if there is one."""
+    kept: Path | None = settings.checkpoint
+    if kept and kept.exists():
+        tokenizer = PreTrainedTokenizerFast.from_pretrained(kept)
+        model = make_model(len(tokenizer), settings.seed)
+        optimizer = make_optimizer(model, settings.lr)
+        state = torch.load(kept / "state.pt", weights_only=True)
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        return tokenizer, model, optimizer
+    started = time.time()
+    rows = corpus(settings.stable, 0, settings.uncommon, UNCOMMON)
+    print(f"{len(rows)} problems in {time.time() - started:.0f} s", flush=True)
+    tokenizer = make_tokenizer(rows[:20_000], settings.vocabulary)
+    model = make_model(len(tokenizer), settings.seed)
+    optimizer = make_optimizer(model, settings.lr)
+    print(f"{len(tokenizer)} tokens, {model.num_parameters() / 1e6:.2f} M parameters", flush=True)
+    train(
+        model,
+        optimizer,
+        encode(tokenizer, rows),
+        lambda done, step: settings.lr * min(1.0, (step + 1) / 200),
+        settings,
+    )
+    if kept:
+        tokenizer.save_pretrained(kept)
+        torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict()}, kept / "state.pt")
+    return tokenizer, model, optimizer
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -208,36 +250,15 @@ def main() -> None:
     parser.add_argument("--lr", type=float, default=3e-3)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument(
-        "--checkpoint", type=Path, help="where the stable phase is kept, to decay again from it"
+        "--checkpoint", type=Path, help="folder where the stable phase is kept, to decay again from it"
     )
     settings = parser.parse_args()
     started = time.time()
-    rows = corpus(settings.stable, 0, settings.uncommon, UNCOMMON)
-    print(f"{len(rows)} problems in {time.time() - started:.0f} s", flush=True)
-    tokenizer = make_tokenizer(rows[:20_000], settings.vocabulary)
-    model = make_model(len(tokenizer), settings.seed)
-    optimizer = make_optimizer(model, settings.lr)
-    print(f"{len(tokenizer)} tokens, {model.num_parameters() / 1e6:.2f} M parameters", flush=True)
-    if settings.checkpoint and settings.checkpoint.exists():
-        kept = torch.load(settings.checkpoint, weights_only=True)
-        model.load_state_dict(kept["model"])
-        optimizer.load_state_dict(kept["optimizer"])
-    else:
-        train(
-            model,
-            optimizer,
-            encode(tokenizer, rows),
-            lambda done, step: settings.lr * min(1.0, (step + 1) / 200),
-            settings,
-        )
-        if settings.checkpoint:
-            torch.save(
-                {"model": model.state_dict(), "optimizer": optimizer.state_dict()}, settings.checkpoint
-            )
+    tokenizer, model, optimizer = stable_phase(settings)
     groups = (
         (settings.uncommon, UNCOMMON),
-        (settings.weak, dict.fromkeys(WEAK, 1.0)),
-        (sum(RARE.values()) / 90_000, RARE),
+        (settings.weak, WEAK),
+        (sum(RARE.values()) / settings.decay, RARE),
     )
     special: dict[str, float] = Counter()
     for share, group in groups:

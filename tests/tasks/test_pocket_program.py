@@ -57,8 +57,8 @@ TWO = read(
 )
 
 
-def test_there_are_24_common_24_uncommon_and_21_rare_families() -> None:
-    assert Counter(family.group for family in FAMILIES.values()) == {"common": 24, "uncommon": 24, "rare": 21}
+def test_there_are_24_common_24_uncommon_and_42_rare_families() -> None:
+    assert Counter(family.group for family in FAMILIES.values()) == {"common": 24, "uncommon": 24, "rare": 42}
 
 
 def test_a_family_occurs_at_most_once_in_a_problem_and_at_most_one_is_not_common() -> None:
@@ -248,15 +248,13 @@ def test_a_stream_holds_distinct_problems_of_its_buckets_alone() -> None:
     assert len(set(made)) == 300
 
 
-def test_a_stream_is_what_it_was_when_the_student_was_trained() -> None:
-    """The shipped student, and every result on the pocket world, stands on these very problems."""
-    source = stream(random.Random("pinned"), frozenset({3}), UNCOMMON, 0.4)
+def test_a_stream_is_what_it_was_when_the_student_was_measured() -> None:
+    """The student's card, and every result on the pocket world, stand on these very problems."""
+    source = stream(random.Random("pinned"), frozenset({3}), WEIGHTS, 0.5, words=4)
     texts = [f"{language.question(p)}\n{language.work(p)}" for p in islice(source, 300)]
-    assert texts[0].startswith(
-        "Hana has 29 yards of wire. She ties on 19 more yards. She cuts off 34 yards. She measures"
-    )
+    assert texts[0].startswith("Nora is 36 years old. Paul is 14 years younger than Nora. Jack was")
     digest = hashlib.sha256("\n".join(texts).encode()).hexdigest()
-    assert digest == "d40c7230a7b58bd0e62da880ec5d78a8bee84ca09b9638a7b56e8d4ba137716a"
+    assert digest == "cbeebfee74325fd8221f3a5365946b597ab47788d9b5dc040c85554170d97162"
 
 
 def test_openers_are_drawn_by_their_weights() -> None:

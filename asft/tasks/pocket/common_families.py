@@ -4,6 +4,7 @@ from asft.tasks.pocket.numbers import divide, divisible, minus, percent, plus, p
 from asft.tasks.pocket.step import (
     AGE,
     HAS,
+    HAS_LENGTH,
     HAS_MONEY,
     IS,
     ITEMS,
@@ -162,14 +163,14 @@ COMMON = (
     Family(
         name="older",
         takes=AGE,
-        texts=("{F} is {a} years older than {L}.", "{L} is {a} years younger than {F}."),
+        texts=("{F} is {a} years older than {L}.",),
         work=(("n+a", IS),),
         draw=lambda rng, n: (rng.randint(2, min(30, 95 - n)),) if n <= 93 else None,
     ),
     Family(
         name="younger",
         takes=AGE,
-        texts=("{F} is {a} years younger than {L}.", "{L} is {a} years older than {F}."),
+        texts=("{F} is {a} years younger than {L}.",),
         work=(("n-a", IS),),
         draw=minus,
     ),
@@ -183,7 +184,7 @@ COMMON = (
     Family(
         name="half_as_old",
         takes=AGE,
-        texts=("{F} is half as old as {L}.", "{L} is twice as old as {F}."),
+        texts=("{F} is half as old as {L}.",),
         work=(("n/2", IS),),
         draw=divisible(2),
     ),
@@ -191,14 +192,14 @@ COMMON = (
         name="cut",
         takes=LENGTH,
         texts=("{S} cuts off {a} {u}.", "{F} gets {a} {u} of it."),
-        work=(("n-a", "{S} now has {c} {u}."),),
+        work=(("n-a", HAS_LENGTH),),
         draw=minus,
     ),
     Family(
         name="tie",
         takes=LENGTH,
         texts=("{S} ties on {a} more {u}.", "{F} gives {o} another {a} {u}."),
-        work=(("n+a", "{S} now has {c} {u}."),),
+        work=(("n+a", HAS_LENGTH),),
         draw=plus(2, 40),
     ),
     Family(

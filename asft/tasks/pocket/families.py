@@ -2,14 +2,15 @@
 
 A problem follows one running quantity: an opener gives it, each step changes it, the question asks for
 it. *Common* families are what everyday word problems are made of; *uncommon* ones put a rarer phrase
-("as many again", "a fortnight", "a score") on arithmetic of the same size; *rare* ones do so with
-phrases that the pocket student has hardly met, and are thus a skill that it can still be taught.
+("as many again", "a fortnight", "a score") on arithmetic of the same size; *rare* ones need a piece of
+knowledge (the days of April, the faces of a cube) that the pocket student may have met or not, and are
+thus what it can still be taught.
 
 Slots of a text: {P} the person's name, {S} {s} {o} {h} She/she/her/her (or He/he/him/his), {F} a further
 name, {L} the person the running quantity belongs to, {i} the items, {j} new items, {u} the unit, {a} {b}
-numbers, {ord} an ordinal word for a, {frac} a fraction in words for a/b. Slots of a line of work besides
-these: {c} the calculation with its annotation, {$c} the same in dollars, {i} and {u} in the number that
-the result asks for.
+numbers, {ord} an ordinal word for a, {frac} a fraction in words for a/b, {w} a word that stands for a number.
+Slots of a line of work besides these: {c} the calculation with its annotation, {$c} the same in dollars, {i}
+and {u} in the number that the result asks for.
 """
 
 from dataclasses import dataclass

@@ -69,6 +69,7 @@ def _slots(program: Program, before: State, step: Step) -> dict[str, str]:
         "j": step.item,
         "u": before.unit,
         "m": program.noun,
+        "w": step.word,
     }
     slots.update(zip("ab", map(str, step.args), strict=False))
     if step.args:
@@ -123,9 +124,11 @@ _PATTERNS = {
 
 
 @cache
-def _pattern(text: str) -> re.Pattern[str]:
+def _pattern(text: str, words: tuple[str, ...] = ()) -> re.Pattern[str]:
+    # Longer words first: "an hour" also begins "an hour and a half".
+    known = {**_PATTERNS, "w": f"(?P<w>{'|'.join(sorted(words, key=len, reverse=True))})"}
     parts = _SLOT.split(text)
-    literal = [re.escape(part) if i % 2 == 0 else _PATTERNS[part] for i, part in enumerate(parts)]
+    literal = [re.escape(part) if i % 2 == 0 else known[part] for i, part in enumerate(parts)]
     return re.compile("".join(literal))
 
 
@@ -213,7 +216,7 @@ def _candidates(text: str, position: int, shell: Program, state: State) -> Itera
         if state.kind not in family.takes or (family.unit and family.unit != state.unit):
             continue
         for wording, sentence in enumerate(family.texts):
-            match = _pattern(sentence).match(text, position)
+            match = _pattern(sentence, tuple(family.words)).match(text, position)
             if match is None:
                 continue
             step = _step(family.name, wording, match.groupdict())
@@ -232,5 +235,10 @@ def _step(family: str, wording: int, groups: dict[str, str]) -> Step:
     if "frac" in groups:
         args = next(ab for ab, words in FRACTIONS.items() if words == groups["frac"])
     return Step(
-        family=family, args=args, friend=groups.get("F", ""), item=groups.get("j", ""), wording=wording
+        family=family,
+        args=args,
+        friend=groups.get("F", ""),
+        item=groups.get("j", ""),
+        word=groups.get("w", ""),
+        wording=wording,
     )

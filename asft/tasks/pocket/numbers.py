@@ -71,8 +71,8 @@ def percent(rng: random.Random, n: int) -> Args | None:
 
 
 def remainder(rng: random.Random, n: int) -> Args | None:
-    fits = [k for k in range(3, 10) if n % k >= 2 and n // k >= 2]
-    return (rng.choice(fits),) if fits and n <= 80 else None
+    fits = [k for k in range(3, 8) if n % k >= 2 and n // k >= 2]
+    return (rng.choice(fits),) if fits and n <= 40 else None
 
 
 def fraction(rng: random.Random, n: int) -> Args | None:

@@ -26,6 +26,8 @@ class Step:
     """The further name, where the family has one."""
     item: str = ""
     """The new items, where the family brings some."""
+    word: str = ""
+    """The word that stands for a number, where the family has one."""
     wording: int = 0
 
 
@@ -89,7 +91,7 @@ def advance(state: State, step: Step) -> tuple[State, tuple[Calculation, ...]]:
     family = FAMILIES[step.family]
     if state.kind not in family.takes or (family.unit and family.unit != state.unit):
         raise InfeasibleError(f"{family.name} does not apply to {state.kind} in {state.unit!r}")
-    calculations = calculate(family, state.value, step.args)
+    calculations = calculate(family, state.value, step.args, step.word)
     gives = family.gives or state.kind
     unit = family.new_unit or {"minutes": "minutes"}.get(gives, state.unit)
     return (
@@ -104,11 +106,13 @@ def advance(state: State, step: Step) -> tuple[State, tuple[Calculation, ...]]:
     )
 
 
-def calculate(family: Family, n: int, args: Args) -> tuple[Calculation, ...]:
+def calculate(family: Family, n: int, args: Args, word: str = "") -> tuple[Calculation, ...]:
     """The calculations of a step, exactly. InfeasibleError where one is not whole, 1..LARGEST."""
     if not all(args):
         raise InfeasibleError(f"{family.name} takes no 0")
     values = dict(zip("ab", args, strict=False), n=n)
+    if word:
+        values["k"] = family.words[word]
     if "a" in values:
         values["q"] = n // values["a"]
     done: list[Calculation] = []
@@ -162,8 +166,18 @@ def solve(program: Program) -> int:
     return value
 
 
-def new_step(family: Family, args: Args, rng: random.Random) -> Step:
-    """A step with a wording of its own and, where that asks for it, new items and a friend to be named."""
+def new_step(family: Family, n: int, rng: random.Random) -> Step | None:
+    """A step from the quantity n, with numbers, a word, a wording and, where that asks for it, new items and
+    a friend to be named; None where no numbers fit."""
+    args = family.draw(rng, n)
+    if args is None:
+        return None
+    word = ""
+    if family.words:
+        fit = [word for word in family.words if _feasible(family, n, args, word)]
+        if not fit:
+            return None
+        word = rng.choice(fit)
     wording = rng.randrange(len(family.texts))
     text = family.texts[wording]
     return Step(
@@ -171,8 +185,17 @@ def new_step(family: Family, args: Args, rng: random.Random) -> Step:
         args=args,
         friend="?" if "{F}" in text else "",
         item=rng.choice(list(ITEMS)) if "{j}" in text else "",
+        word=word,
         wording=wording,
     )
+
+
+def _feasible(family: Family, n: int, args: Args, word: str) -> bool:
+    try:
+        calculate(family, n, args, word)
+    except InfeasibleError:
+        return False
+    return True
 
 
 # --- composing -------------------------------------------------------------------------------------
@@ -200,10 +223,9 @@ def compose(rng: random.Random, *, length: int, wanted: Family | None) -> Progra
         family = _next(rng, state, used, left, wanted)
         if family is None:
             return None
-        args = family.draw(rng, state.value)
-        if args is None:
+        step = new_step(family, state.value, rng)
+        if step is None:
             return None
-        step = new_step(family, args, rng)
         try:
             state, _ = advance(state, step)
         except InfeasibleError:
@@ -273,11 +295,15 @@ LENGTHS = {1: 0.24, 2: 0.34, 3: 0.26, 4: 0.12, 5: 0.03, 6: 0.01}
 _TRIES = 200
 
 
-def draw(rng: random.Random, special: Mapping[str, float], share: float) -> Program:
-    """One problem: with probability `share` it has one of the `special` families, drawn by weight."""
+def draw(rng: random.Random, special: Mapping[str, float], share: float, words: int | None = None) -> Program:
+    """One problem: with probability `share` it has one of the `special` families, drawn by weight.
+
+    `words` is how many words of each family's table are used; all of them where it is None.
+    """
     wanted = None
     if special and rng.random() < share:
         wanted = FAMILIES[rng.choices(list(special), list(special.values()))[0]]
+        wanted = wanted if words is None else wanted.pared(words)
     while True:
         length = rng.choices(list(LENGTHS), list(LENGTHS.values()))[0]
         for _ in range(_TRIES):  # some families fit no problem of some lengths
@@ -295,17 +321,27 @@ def bucket(program: Program) -> int:
     """Which of the BUCKETS disjoint sets an instance belongs to; wordings do not matter."""
     parts = [program.opener, program.name, str(program.start), program.noun]
     for step in program.steps:
-        parts += [step.family, *map(str, step.args), step.friend, step.item]
+        parts += [
+            step.family,
+            *map(str, step.args),
+            step.friend,
+            step.item,
+            *([step.word] if step.word else []),
+        ]
     return hashlib.blake2b("\0".join(parts).encode(), digest_size=1).digest()[0] % BUCKETS
 
 
 def stream(
-    rng: random.Random, buckets: frozenset[int], special: Mapping[str, float], share: float
+    rng: random.Random,
+    buckets: frozenset[int],
+    special: Mapping[str, float],
+    share: float,
+    words: int | None = None,
 ) -> Iterator[Program]:
     """An endless stream of distinct problems whose instances all lie in the given buckets."""
     seen: set[Program] = set()
     while True:
-        program = _into(draw(rng, special, share), buckets, rng)
+        program = _into(draw(rng, special, share, words), buckets, rng)
         if program is not None and program not in seen:
             seen.add(program)
             yield program
@@ -337,7 +373,7 @@ MOST_STEPS = 8
 
 
 def vary(program: Program, rng: random.Random, change: int = 0, tries: int = 400) -> Program | None:
-    """A new problem of the same structure: other people, things and numbers.
+    """A new problem of the same structure: other people, things and numbers, but the same words for numbers.
 
     `change` = -1 leaves out one step (never the only one), +1 adds a common one at the end. Returns None
     where no numbers are found, and where one step more would be more than a problem may have.
@@ -388,10 +424,9 @@ def _extend(program: Program, rng: random.Random) -> Program | None:
     family = _next(rng, state, used, 2, None)
     if family is None:
         return None
-    args = family.draw(rng, state.value)
-    if args is None:
+    step = new_step(family, state.value, rng)
+    if step is None:
         return None
-    step = new_step(family, args, rng)
     try:
         advance(state, step)
     except InfeasibleError:

@@ -32,6 +32,9 @@ TRAINING_BUCKETS = frozenset(range(len(SALTS) * len(SPLITS), BUCKETS))
 MASTERED = 0.9
 """The accuracy of the shipped student from which a family counts as mastered."""
 
+WORDS = 4
+"""How many words of each rare family a pool uses unless told otherwise; mastery is measured on these."""
+
 Salt = Literal["A", "B", "C", "D", "E", "F", "G", "H", "I", "J", "K", "L", "M", "N", "O", "P"]
 Count = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0.0, le=0.5)]
@@ -53,6 +56,8 @@ class Pocket:
     """Share of problems that have a step of an uncommon family."""
     rare: Share = 0.4
     """Share of problems that have a step of a rare family."""
+    words: Annotated[int, Field(ge=1)] = WORDS
+    """How many words that stand for a number each rare family uses; with more, each is met less often."""
     sample: int = 0
     """Which sample of the salt's instances; samples of one salt may overlap."""
 
@@ -65,10 +70,13 @@ class Pocket:
         rng = random.Random(f"pocket {self.salt} {split} {self.sample}")
         special = {
             family.name: share * family.weight / sum(other.weight for other in group)
-            for share, group in ((self.uncommon, UNCOMMON), (self.rare, RARE))
+            for share, group in (
+                (self.uncommon, UNCOMMON),
+                (self.rare, [family.pared(self.words) for family in RARE]),
+            )
             for family in group
         }
-        source = stream(rng, frozenset({owned}), special, self.uncommon + self.rare)
+        source = stream(rng, frozenset({owned}), special, self.uncommon + self.rare, self.words)
         return [example(program, split) for program in islice(source, sizes[split])]
 
     def grade(self, example: Example, text: str) -> Grade:
