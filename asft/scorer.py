@@ -12,13 +12,15 @@ def score(
     loaded: Loaded,
     rows: Sequence[tuple[Sequence[int], Sequence[int]]],
     *,
-    batch_tokens: int = 8192,
+    batch_tokens: int | None = None,
 ) -> list[TokenStats]:
     """Statistics of each row's answer ids given its prompt ids; the result has the order of the rows.
 
-    Rows of like length share a batch of about `batch_tokens` tokens, padded on the right. Logits of the
-    answers alone are computed in float32. Rows without answer ids raise ValueError.
+    Rows of like length share a batch of about `batch_tokens` tokens, padded on the right: by default 8192,
+    and 2048 on a CPU, whose caches hold no more. Logits of the answers alone are computed in float32. Rows
+    without answer ids raise ValueError.
     """
+    most = batch_tokens or (2048 if loaded.model.device.type == "cpu" else 8192)
     order = sorted(range(len(rows)), key=lambda i: (len(rows[i][0]) + len(rows[i][1]), i))
     found: dict[int, TokenStats] = {}
     batch: list[int] = []
@@ -26,7 +28,7 @@ def score(
         batch.append(index)
         following = order[position + 1] if position + 1 < len(order) else None
         width = len(rows[following][0]) + len(rows[following][1]) if following is not None else 0
-        if following is None or width * (len(batch) + 1) > batch_tokens:
+        if following is None or width * (len(batch) + 1) > most:
             found.update(zip(batch, _batch(loaded, [rows[i] for i in batch]), strict=True))
             batch = []
     return [found[i] for i in range(len(rows))]
@@ -42,7 +44,7 @@ def _batch(loaded: Loaded, rows: list[tuple[Sequence[int], Sequence[int]]]) -> l
     ids = torch.tensor([row + [pad] * (width - len(row)) for row in full], device=device)
     mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in full], device=device)
     with torch.inference_mode():
-        hidden = loaded.model(input_ids=ids, attention_mask=mask).logits
+        hidden = loaded.model(input_ids=ids, attention_mask=mask, use_cache=False).logits
         stats = []
         for number, (prompt, answer) in enumerate(rows):
             # The logits at position t are those of token t + 1.

@@ -29,6 +29,38 @@ def test_training_lowers_the_loss_of_what_is_trained_on_and_leaves_the_base_as_i
     assert loss(student.load(trained.student, "cpu"), examples) < 0.7 * before
 
 
+def test_a_step_takes_16_examples_and_how_many_at_once_changes_nothing(tmp_path: Path) -> None:
+    base = student.load(student.Student(), "cpu")
+    losses = []
+    for at_once in ({}, {"per_device_train_batch_size": 16}):
+        sft = {"max_steps": 4, "logging_steps": 1, "warmup_steps": 0, **at_once}
+        trained = train.train(base, hard_examples(), tmp_path, sft=sft)
+        losses.append((trained.loss_first, trained.loss_last))
+    assert losses[0] == pytest.approx(losses[1], abs=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("sft", "steps"),
+    [
+        ({}, 1),
+        ({"per_device_train_batch_size": 2}, 8),
+        ({"gradient_accumulation_steps": 4}, 1),
+        ({"per_device_train_batch_size": 2, "gradient_accumulation_steps": 2}, 4),
+    ],
+)
+def test_batch_settings_mean_what_they_mean_to_trl(tmp_path: Path, sft: dict[str, int], steps: int) -> None:
+    base = student.load(student.Student(), "cpu")
+    trained = train.train(base, hard_examples(), tmp_path, sft={"num_train_epochs": 1, **sft})
+    assert trained.steps == steps
+
+
+def test_after_training_the_base_answers_with_its_own_forward(tmp_path: Path) -> None:
+    base = student.load(student.Student(), "cpu")
+    before = base.model.forward
+    train.train(base, hard_examples(), tmp_path, sft={"max_steps": 1})
+    assert base.model.forward == before
+
+
 def test_the_same_seed_gives_the_same_adapter(tmp_path: Path) -> None:
     base = student.load(student.Student(), "cpu")
     weights = []

@@ -67,7 +67,9 @@ def one_round(settings: argparse.Namespace) -> tuple[dict[str, float], float, fl
     examples = write([seeds[i] for i in hardest[: settings.examples]])
     lap("write")
     with tempfile.TemporaryDirectory() as folder:
-        trained = train.train(base, examples, Path(folder), sft={"max_steps": settings.steps}).student
+        trained = train.train(
+            base, examples, Path(folder), sft={"num_train_epochs": settings.epochs, "learning_rate": 1.5e-3}
+        ).student
         lap("train")
         after = student.load(trained, "cpu")
         answers = decoder.answer(after, [e.prompt for e in test])
@@ -83,7 +85,7 @@ def main() -> None:
     )
     parser.add_argument("--salt", default="A")
     parser.add_argument("--examples", type=int, default=200)
-    parser.add_argument("--steps", type=int, default=100)
+    parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--repeat", type=int, default=3)
     settings = parser.parse_args()
     rounds = [one_round(settings) for _ in range(settings.repeat)]
