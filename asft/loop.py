@@ -6,18 +6,31 @@ directory, so that a run goes on wherever it stopped.
 
 import platform
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import asft
 from asft import steps
-from asft.errors import RunError
-from asft.journal import Journal
+from asft.errors import JournalError, RunError
+from asft.journal import Journal, mend
 from asft.progress import Progress
 from asft.recipe import Recipe
 from asft.rundir import RunDir, write_json, write_text
 from asft.steps import Line
+from asft.stop import ending_well
+
+OURS = (
+    ".lock",
+    "logs",
+    "recipe.yaml",
+    "recipe.lock.json",
+    ".recipe.yaml.new",
+    ".recipe.lock.json.new",
+    ".run.json.new",
+)
+"""What a run directory may hold before `run.json`, which is written last of what starts it."""
 
 
 def run(
@@ -25,54 +38,86 @@ def run(
 ) -> list[dict[str, Any]]:
     """Do a whole run, or go on with it; returns the summary of each round, base first.
 
-    `source` is the recipe's text and `command` how the user started it; both are kept. Raises RunError
-    where the directory holds another run, or where a round accepts nothing.
+    `source` is the recipe's text and `command` how the user started it; both are kept. SIGTERM ends it like
+    Ctrl-C: what has arrived is put on the disk first. Raises RunError where the directory holds another
+    run, or where a round accepts nothing.
     """
-    with RunDir(out) as where:
+    with ending_well(progress), RunDir(out) as where:
         if redo is not None:
             where.redo(redo)
         _open(recipe, where, source, command)
-        with Journal(out / "journal.sqlite") as journal:
-            line = Line(recipe=recipe, dir=where, journal=journal, progress=progress)
+        with _journal(where, progress) as journal:
+            line = Line(
+                recipe=recipe,
+                dir=where,
+                journal=journal,
+                progress=progress,
+                begin=lambda: _put_down(recipe, where, source),
+            )
             steps.evaluate(line, 0)
             done = [steps.summarise(line, 0)]
             for number in range(1, recipe.rounds + 1):
-                done.append(run_round(line, number))
-                if steps.budget_gone(line, number):
+                figures = run_round(line, number)
+                if figures is not None:
+                    done.append(figures)
+                if figures is None or steps.budget_gone(line, number):
                     progress.say(f"The budget is used up in round {number}; the run ends here.")
                     break
             return done
 
 
-def run_round(line: Line, number: int) -> dict[str, Any]:
-    """One round; each step is done once, and reused when the run is continued."""
+def run_round(line: Line, number: int) -> dict[str, Any] | None:
+    """One round; each step is done once, and reused when the run is continued.
+
+    None where the budget was used up before the round accepted anything.
+    """
     steps.measure(line, number)
     steps.select(line, number)
-    steps.write(line, number)
+    if not steps.write(line, number):
+        return None
     steps.train(line, number)
     steps.evaluate(line, number)
     return steps.summarise(line, number)
 
 
+def _journal(where: RunDir, progress: Progress) -> Journal:
+    """The run's journal; what is whole of it, where it is damaged. Raises JournalError where nothing is."""
+    path = where.path / "journal.sqlite"
+    has_asked = any(where.path.glob("round-*/select.manifest.json"))
+    told = mend(path)
+    if told is not None:
+        progress.say(told)
+    elif has_asked and not path.exists():
+        progress.say(
+            f"{path} is missing: finished steps stay as they are, and what an unfinished one asks is asked, "
+            "and paid, again"
+        )
+    elif has_asked and not path.stat().st_size:
+        raise JournalError(
+            f"{path} is empty, so all replies in it are lost, and what was spent is not known. Put a copy in "
+            "its place; or remove it and run again: finished steps stay as they are, and what an unfinished "
+            "one asks is asked, and paid, again"
+        )
+    return Journal(path)
+
+
 def _open(recipe: Recipe, where: RunDir, source: str, command: Sequence[str]) -> None:
-    """Start the directory, or check that it holds this recipe's run."""
-    lock = where.path / "recipe.lock.json"
-    if not lock.exists():
-        strangers = [path.name for path in where.path.iterdir() if path.name not in (".lock", "logs")]
+    """Start the directory, or check that it holds a run."""
+    kept = where.path / "run.json"
+    if not kept.exists():
+        strangers = [path.name for path in where.path.iterdir() if path.name not in OURS]
         if strangers:
             raise RunError(
                 f"{where.path} holds other files ({', '.join(sorted(strangers)[:3])}) and no run; "
                 "give another directory with --out"
             )
-    write_text(where.path / "recipe.yaml", source)
-    write_json(lock, recipe.settings)
-    kept = where.path / "run.json"
-    if not kept.exists():
+        _put_down(recipe, where, source)
         write_json(
             kept,
             {
                 "name": recipe.name,
                 "seed": recipe.seed,
+                "started": datetime.now(UTC).isoformat(timespec="seconds"),
                 "command": list(command),
                 "task": recipe.settings["task"],
                 "student": recipe.settings["student"],
@@ -80,6 +125,11 @@ def _open(recipe: Recipe, where: RunDir, source: str, command: Sequence[str]) ->
                 "hardware": hardware(),
             },
         )
+
+
+def _put_down(recipe: Recipe, where: RunDir, source: str) -> None:
+    write_text(where.path / "recipe.yaml", source)
+    write_json(where.path / "recipe.lock.json", recipe.settings)
 
 
 def versions() -> dict[str, str]:

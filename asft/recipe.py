@@ -8,6 +8,7 @@ import dataclasses
 import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -103,6 +104,8 @@ _OURS = {
     "data_seed": "the recipe's own seed decides it",
 }
 """Keys of SFTConfig that a recipe cannot set, and why."""
+HIDDEN = "(not written down)"
+"""What `settings` hold of an option that may be a secret."""
 
 
 def load(path: Path, overrides: Iterable[str] = ()) -> Recipe:
@@ -277,8 +280,20 @@ def _numeric(value: Any) -> Any:
     return value
 
 
-def _plain(value: Any, use: str | None) -> Any:
+def _plain(value: Any, use: str | None = None) -> Any:
+    """As JSON knows it. Options that are shown nowhere, because they may hold secrets, are blotted out."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        plain = dataclasses.asdict(value)
-        return {"use": use, **plain} if use else plain
-    return value
+        options = {
+            field.name: _plain(getattr(value, field.name))
+            if field.repr or not getattr(value, field.name)
+            else HIDDEN
+            for field in dataclasses.fields(value)
+        }
+        return {"use": use, **options} if use else options
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, Decimal):
+        return float(value)
+    return str(value) if isinstance(value, Path) else value

@@ -15,13 +15,14 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import takewhile, zip_longest
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from asft.errors import RunError
 
-STEPS = ("measure", "select", "write", "train", "evaluate", "summary")
+STEPS = ("measure", "select", "write", "train", "evaluate")
 """The steps of a round, in order; "write" makes drafts and verdicts."""
 
 Rows = Sequence[Mapping[str, Any]]
@@ -82,7 +83,7 @@ class RunDir:
         plain = json.loads(json.dumps(settings))
         given = {str(path.relative_to(self.path)): digest(path) for path in inputs}
         if manifest.exists():
-            self._verify(json.loads(manifest.read_text("utf-8")), number, step, plain, given)
+            self._verify(self._manifest(number, step), number, step, plain, given)
             return False
         folder.mkdir(parents=True, exist_ok=True)
         started = time.monotonic()
@@ -101,40 +102,61 @@ class RunDir:
 
     def seconds(self, number: int, step: str) -> float:
         """How long a finished step took."""
-        manifest = json.loads(self.file(number, f"{step}.manifest.json").read_text("utf-8"))
-        return float(manifest["seconds"])
+        return float(self._manifest(number, step)["seconds"])
 
     def done(self, number: int, step: str) -> bool:
         """Whether a step is finished."""
         return self.file(number, f"{step}.manifest.json").exists()
 
-    def redo(self, step: str) -> None:
-        """Forget a step and all that follows it, from the first round that has it. Replies are kept."""
-        if step not in STEPS:
-            raise RunError(f"--redo {step}: there is no such step; steps: {', '.join(STEPS)}")
-        rounds = sorted(path for path in self.path.glob("round-*") if path.is_dir())
-        first = next((path for path in rounds if (path / f"{step}.manifest.json").exists()), None)
-        if first is None:
-            return
-        for path in rounds[rounds.index(first) :]:
-            following = STEPS[STEPS.index(step) :] if path == first else STEPS
+    def redo(self, what: str) -> None:
+        """Forget a finished step and what is made from it; replies are kept.
+
+        `write` forgets it from the first round that has it, `round-02/write` from that round. Nothing is
+        made from evaluate: it alone is forgotten.
+        """
+        folder, _, step = what.rpartition("/")
+        numbers = rounds(self.path)
+        if step not in STEPS or (folder and folder not in [self.round(number).name for number in numbers]):
+            raise RunError(
+                f"--redo {what}: there is no such step; write one of {', '.join(STEPS)}, or one of a round, "
+                "as round-01/write"
+            )
+        has = [number for number in numbers if self.done(number, step)]
+        if folder:
+            has = [number for number in has if self.round(number).name == folder]
+        following: Sequence[str]
+        for number in numbers if has else ():
+            if step == "evaluate":
+                following = STEPS[-1:] if number in has else ()
+            elif number == has[0]:
+                following = STEPS[STEPS.index(step) :]
+            else:
+                following = STEPS if number > has[0] else ()
             for name in following:
-                (path / f"{name}.manifest.json").unlink(missing_ok=True)
+                self.file(number, f"{name}.manifest.json").unlink(missing_ok=True)
+
+    def _manifest(self, number: int, step: str) -> dict[str, Any]:
+        return read_json(
+            self.file(number, f"{step}.manifest.json"), f"`--redo {self.round(number).name}/{step}`"
+        )
 
     def _verify(
         self, kept: Mapping[str, Any], number: int, step: str, settings: Any, inputs: Mapping[str, str]
     ) -> None:
         where = f"{self.path}: {step} of round {number}"
-        again = f"`--redo {step}` makes it and what follows anew; --out DIR starts another run"
         changed = list(differences(kept["settings"], settings))
         if changed:
-            raise RunError(f"{where} was done under other settings ({'; '.join(changed)}). {again}")
+            raise RunError(
+                f"{where} was done under other settings ({'; '.join(changed)}). `--redo {step}` makes it and "
+                "what follows anew; --out DIR starts another run"
+            )
+        again = f"`--redo {self.round(number).name}/{step}` makes it and what follows anew; replies are kept"
         for name, sha in kept["outputs"].items():
             path = self.round(number) / name
             if not path.exists():
                 raise RunError(f"{where}: {path.name} is missing. {again}")
             if digest(path) != sha:
-                raise RunError(f"{where}: {path.name} is not what was written. {again}")
+                raise RunError(f"{where}: {path.name} is damaged or was changed. {again}")
         stale = [name for name, sha in kept["inputs"].items() if inputs.get(name) != sha]
         if stale or len(inputs) != len(kept["inputs"]):
             raise RunError(
@@ -143,12 +165,26 @@ class RunDir:
 
 
 def differences(old: Any, new: Any, path: str = "") -> Iterable[str]:
-    """One phrase per setting that differs: "train.learning_rate was 0.001, now 0.002"."""
+    """One phrase per setting that differs: "train.learning_rate was 0.001, now 0.002".
+
+    Of a text of several lines the first line that differs is shown, from about where it differs.
+    """
     if isinstance(old, dict) and isinstance(new, dict):
         for key in sorted({*old, *new}):
             yield from differences(old.get(key), new.get(key), f"{path}.{key}" if path else str(key))
     elif old != new:
-        yield f"{path} was {old!r}, now {new!r}"
+        if isinstance(old, str) and isinstance(new, str):
+            lines = zip_longest(old.splitlines(), new.splitlines(), fillvalue="")
+            old, new = next((pair for pair in lines if pair[0] != pair[1]), (old, new))
+            same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(old, new, strict=False)))
+            if same > 50:
+                old, new = f"...{old[same - 20 :]}", f"...{new[same - 20 :]}"
+        yield f"{path} was {_shown(old)}, now {_shown(new)}"
+
+
+def _shown(value: Any, most: int = 100) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= most else f"{shown[: most - 3]}..."
 
 
 def digest(path: Path) -> str:
@@ -189,11 +225,24 @@ def write_jsonl(path: Path, rows: Iterable[Any]) -> None:
     write_text(path, "".join(json.dumps(row, default=_plain) + "\n" for row in rows))
 
 
+def read_json(path: Path, mend: str = "`--redo` of the step that wrote it") -> dict[str, Any]:
+    """The object in a JSON file. Raises RunError that names the file, and what makes it anew."""
+    try:
+        value = json.loads(path.read_bytes())
+    except OSError as error:
+        raise RunError(f"{path} cannot be read: {error.strerror}") from error
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise RunError(f"{path} is damaged; {mend} makes it anew")
+    return value
+
+
 def read_jsonl(path: Path) -> list[dict[str, Any]]:
     """The rows of a JSON lines file. Raises RunError that names file and line."""
     rows = []
     try:
-        lines = path.read_text("utf-8").splitlines()
+        lines = path.read_bytes().splitlines()
     except OSError as error:
         raise RunError(f"{path} cannot be read: {error.strerror}") from error
     for number, line in enumerate(lines, start=1):

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from asft.budget import Amount
 from asft.errors import JournalError
-from asft.journal import Journal, Line, Stored, request_text, salvage
+from asft.journal import Journal, Line, Stored, mend, request_text, salvage
 from asft.types import Message, Reply, Request, Sampling
 
 ENDPOINT = {"base_url": "local", "model": "m"}
@@ -287,6 +287,57 @@ def test_a_flipped_letter_in_a_reply_is_told_and_left_out_when_saving(path: Path
         journal.find(stored(f"question 1 {'x' * 500}").key)
     fresh = path.with_name("fresh.sqlite")
     assert salvage(path, fresh) == (4, 5)
+
+
+def test_a_journal_that_is_whole_missing_or_of_another_program_is_not_mended(path: Path) -> None:
+    assert mend(path) is None
+    filled(path, 5)
+    assert mend(path) is None
+    path.write_text("a shopping list, longer than a header of a database would be " * 3)
+    assert mend(path) is None
+    path.write_bytes(b"")
+    assert mend(path) is None
+    assert not list(path.parent.glob("*.damaged-*"))
+
+
+def test_mending_keeps_what_is_whole_and_the_damaged_files_beside_it(path: Path) -> None:
+    kept = filled(path, 200)
+    for number in (1, 2):
+        path.write_bytes(path.read_bytes()[: -10 * 4096])
+        broken = path.read_bytes()
+        told = mend(path)
+        assert told is not None
+        assert f"the damaged file is journal.sqlite.damaged-{number} now" in told
+        assert path.with_name(f"journal.sqlite.damaged-{number}").read_bytes() == broken
+        with Journal(path) as journal:
+            found = sum(journal.find(one.key) == one for one in kept)
+        assert f"damaged: {found} replies" in told
+        assert 0 < found < 200
+
+
+def test_mending_that_was_killed_is_ended_the_next_time(path: Path) -> None:
+    kept = filled(path, 20)
+    mended = path.with_name("journal.sqlite.mended")
+    path.replace(mended)
+    # The damaged file is aside already, and a log of it is not.
+    path.with_name("journal.sqlite.damaged-1").touch()
+    path.with_name("journal.sqlite-wal").write_bytes(b"of another file")
+    assert "damaged: 20 replies and 20 lines" in (mend(path) or "")
+    assert not mended.exists()
+    with Journal(path) as journal:
+        assert [journal.find(one.key) for one in kept] == kept
+
+
+def test_a_journal_of_which_nothing_can_be_read_is_left_where_it_is(path: Path) -> None:
+    filled(path, 5)
+    content = path.read_bytes()
+    path.write_bytes(content[:4096] + bytes(len(content) - 4096))
+    before = path.read_bytes()
+    with pytest.raises(
+        JournalError, match="holds nothing that can be read; put a copy in its place, or move"
+    ):
+        mend(path)
+    assert path.read_bytes() == before
 
 
 def test_saving_works_from_the_command_line_as_the_message_says(path: Path) -> None:

@@ -29,7 +29,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "asft.registry": {"asft.errors"},
     "asft.prompts": {"asft.types", "asft.errors"},
     "asft.budget": {"asft.types", "asft.errors", "asft.registry"},
-    "asft.journal": {"asft.types", "asft.errors", "asft.budget"},
+    "asft.journal.*": {"asft.types", "asft.errors", "asft.budget"},
     "asft.serve": {"asft.types", "asft.errors"},
     "asft.engine.*": {"asft.types", "asft.errors", "asft.budget", "asft.journal"},
     "asft.rundir": {"asft.errors"},
@@ -38,7 +38,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "asft.measure": {"asft.types", "asft.errors", "asft.student", "asft.scorer", "asft.decoder"},
     "asft.evaluate": {"asft.types", "asft.errors", "asft.student", "asft.measure", "asft.stats"},
     "asft.writing": {"asft.types", "asft.engine.*", "asft.journal", "asft.recipe"},
-    "asft.steps": {
+    "asft.steps.*": {
         "asft.types",
         "asft.errors",
         "asft.student",
@@ -48,17 +48,20 @@ MAY_IMPORT: dict[str, set[str]] = {
         "asft.train",
         "asft.journal",
         "asft.progress",
+        "asft.prompts",
         "asft.recipe",
         "asft.rundir",
     },
     "asft.loop": {
         "asft.errors",
-        "asft.steps",
+        "asft.steps.*",
         "asft.journal",
         "asft.progress",
         "asft.recipe",
         "asft.rundir",
+        "asft.stop",
     },
+    "asft.stop": {"asft.progress"},
     "asft.check": {"asft.types", "asft.errors", "asft.engine.*", "asft.recipe"},
     "asft.starter": {"asft.errors", "asft.prompts"},
     "asft.__main__": {"asft.cli"},
@@ -111,6 +114,8 @@ IMPORTS_HEAVY = {
     "asft.measure",
     "asft.evaluate",
     "asft.steps",
+    "asft.steps.line",
+    "asft.steps.summary",
     "asft.loop",
 }
 

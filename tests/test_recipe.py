@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 from typing import Any
 
@@ -128,3 +129,18 @@ def test_the_starter_can_be_checked_as_it_is_and_writes_over_nothing(tmp_path: P
     assert made.settings["writer"]["question_prompt"] == str(folder / "prompts" / "question.md")
     with pytest.raises(Exception, match="is there already"):
         write(folder)
+
+
+def test_settings_are_plain_json_prices_and_budgets_in_dollars_too() -> None:
+    teacher = {
+        "use": "openai",
+        "model": "m",
+        "prices": {"input": 0.15, "output": "0.6"},
+        "extra_headers": {"X-Key": "secret"},
+    }
+    made = recipe.read({**NANO, "teacher": teacher, "budget": {"usd": 5}})
+    plain = json.loads(json.dumps(made.settings))
+    assert plain == made.settings
+    assert plain["budget"]["usd"] == 5.0
+    assert plain["teacher"]["prices"]["output"] == 0.6
+    assert "secret" not in json.dumps(plain)

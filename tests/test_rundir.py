@@ -32,6 +32,13 @@ def selected(run: RunDir, number: int = 1) -> bool:
     )
 
 
+def evaluated(run: RunDir, number: int) -> bool:
+    def make(folder: Path) -> None:
+        write_jsonl(folder / "evaluate.jsonl", [])
+
+    return run.once(number, "evaluate", settings={}, inputs=[], outputs=["evaluate.jsonl"], make=make)
+
+
 def test_a_step_is_done_once_and_reused(tmp_path: Path) -> None:
     with RunDir(tmp_path / "run") as run:
         assert measured(run)
@@ -55,15 +62,45 @@ def test_redo_forgets_the_step_and_what_follows_in_this_and_later_rounds(tmp_pat
         assert run.done(1, "measure")
         assert not run.done(1, "select")
         assert not run.done(2, "measure")
-        with pytest.raises(RunError, match="steps: measure, select"):
+        with pytest.raises(RunError, match=r"one of measure, select.*round-01/write"):
             run.redo("mesure")
+
+
+def test_redo_of_one_round_leaves_the_rounds_before_it(tmp_path: Path) -> None:
+    with RunDir(tmp_path) as run:
+        for number in (1, 2, 3):
+            measured(run, number)
+            selected(run, number)
+        run.redo("round-02/select")
+        assert [(run.done(n, "measure"), run.done(n, "select")) for n in (1, 2, 3)] == [
+            (True, True),
+            (True, False),
+            (False, False),
+        ]
+        for wrong in ("round-07/select", "round-1/select", "round-02/"):
+            with pytest.raises(RunError, match="there is no such step"):
+                run.redo(wrong)
+
+
+def test_redo_of_an_evaluation_leaves_all_else_because_nothing_is_made_from_it(tmp_path: Path) -> None:
+    with RunDir(tmp_path) as run:
+        for number in (0, 1, 2):
+            evaluated(run, number)
+            measured(run, number + 1)
+        run.redo("round-01/evaluate")
+        assert [run.done(n, "evaluate") for n in (0, 1, 2)] == [True, False, True]
+        run.redo("evaluate")
+        assert [run.done(n, "evaluate") for n in (0, 1, 2)] == [False, False, False]
+        assert all(run.done(n, "measure") for n in (1, 2, 3))
 
 
 def test_an_output_that_was_changed_or_lost_is_told(tmp_path: Path) -> None:
     with RunDir(tmp_path) as run:
         measured(run)
         run.file(1, "measure.jsonl").write_text('{"text": "other"}\n')
-        with pytest.raises(RunError, match="is not what was written"):
+        with pytest.raises(
+            RunError, match=r"measure\.jsonl is damaged or was changed.*--redo round-01/measure"
+        ):
             measured(run)
         run.file(1, "measure.jsonl").unlink()
         with pytest.raises(RunError, match="is missing"):
@@ -119,6 +156,36 @@ def test_a_damaged_row_is_told_with_its_line(tmp_path: Path) -> None:
     path.write_text(json.dumps({"a": 1}) + '\n{"a": 2\n')
     with pytest.raises(RunError, match=r"rows\.jsonl, line 2 is damaged"):
         read_jsonl(path)
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", "\x00" * 40])
+def test_a_damaged_manifest_is_told_with_what_to_type(tmp_path: Path, damage: str) -> None:
+    with RunDir(tmp_path) as run:
+        measured(run)
+        run.file(1, "measure.manifest.json").write_text(damage)
+        with pytest.raises(RunError, match=r"measure\.manifest\.json is damaged; `--redo round-01/measure`"):
+            measured(run)
+        run.redo("round-01/measure")
+        assert measured(run)
+
+
+def test_bytes_that_are_no_text_are_told_with_their_line(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_bytes(b'{"a": 1}\n\xff\xfe\x00garbage\n{"a": 2}\n')
+    with pytest.raises(RunError, match=r"rows\.jsonl, line 2 is damaged"):
+        read_jsonl(path)
+
+
+def test_of_a_long_text_the_line_that_differs_is_shown() -> None:
+    old, new = "one\ntwo\nthree", "one\n2\nthree"
+    assert list(differences({"prompts": {"q": old}}, {"prompts": {"q": new}})) == [
+        "prompts.q was 'two', now '2'"
+    ]
+    assert list(differences({"q": old}, {"q": f"{old}\nfour"})) == ["q was '', now 'four'"]
+    [told] = differences({"q": "x" * 500 + "one" + "y" * 500}, {"q": "x" * 500 + "two" + "y" * 500})
+    assert "xone" in told
+    assert "xtwo" in told
+    assert len(told) < 250
 
 
 def test_differences_name_every_key_that_differs() -> None:

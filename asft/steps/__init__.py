@@ -9,89 +9,22 @@ summarise  summary.json     what the round was, in figures
 """
 
 import dataclasses
-import json
 import random
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from asft import evaluate as evaluation
 from asft import measure as measuring
 from asft import student, writing
 from asft import train as training
-from asft.errors import DataError, RunError
-from asft.journal import Journal
-from asft.progress import Progress
-from asft.recipe import Recipe
-from asft.rundir import RunDir, clear, read_jsonl, write_json, write_jsonl
-from asft.types import Answer, Context, Example, Measurements, Observation, Pick, TokenStats
+from asft.errors import RunError
+from asft.rundir import clear, read_jsonl, write_json, write_jsonl
+from asft.steps.line import Line, known_by, observation_from
+from asft.steps.summary import budget_gone, nothing_accepted, summarise
+from asft.types import Context, Example, Measurements, Pick
 
-
-@dataclass(frozen=True)
-class Line:
-    """What all steps of a run share."""
-
-    recipe: Recipe
-    dir: RunDir
-    journal: Journal
-    progress: Progress
-
-    @cached_property
-    def seeds(self) -> tuple[Example, ...]:
-        """The pool."""
-        return self._load("seed")
-
-    @cached_property
-    def test(self) -> tuple[Example, ...]:
-        """The test split."""
-        return self._load("test")
-
-    @cached_property
-    def base(self) -> student.Loaded:
-        """The student before any training, loaded once, when a step first needs it."""
-        options = self.recipe.student
-        return student.load(student.Student(base=options.base, revision=options.revision))
-
-    def _load(self, split: str) -> tuple[Example, ...]:
-        examples = tuple(self.recipe.task.load(split))
-        if not examples:
-            raise DataError(f"task: the split {split!r} is empty; give it at least one example")
-        return examples
-
-    def adapter(self, number: int) -> Path | None:
-        """The student after a round; None is the base."""
-        return self.dir.file(number, "adapter") if number > 0 else None
-
-    def accepted(self, number: int) -> list[Example]:
-        """What a round accepted, in order."""
-        kept = {
-            row["number"]
-            for row in read_jsonl(self.dir.file(number, "filter.jsonl"))
-            if row["decision"] == "keep"
-        }
-        rows = read_jsonl(self.dir.file(number, "write.jsonl"))
-        return [example_from(row["example"]) for row in rows if row["number"] in kept]
-
-    def accepted_before(self, number: int) -> list[Example]:
-        """What all rounds before this one accepted, in order."""
-        return [example for earlier in range(1, number) for example in self.accepted(earlier)]
-
-    def asked_before(self, number: int) -> Counter[str]:
-        """Example id -> how many drafts earlier rounds made from it."""
-        counts: Counter[str] = Counter()
-        for earlier in range(1, number):
-            drafts = len(read_jsonl(self.dir.file(earlier, "write.jsonl")))
-            picks = read_jsonl(self.dir.file(earlier, "select.jsonl"))
-            counts.update(row["example_id"] for row in picks[:drafts])
-        return counts
-
-    def part(self, *keys: str) -> dict[str, Any]:
-        """The settings that a step reads, for its manifest."""
-        return {key: self.recipe.settings[key] for key in keys}
+__all__ = ["Line", "budget_gone", "evaluate", "measure", "select", "summarise", "train", "write"]
 
 
 def measure(line: Line, number: int) -> None:
@@ -115,10 +48,10 @@ def measure(line: Line, number: int) -> None:
         write_jsonl(folder / "measure.jsonl", observations)
         line.progress.end(f"{len(observations)} seeds")
 
-    line.dir.once(
+    line.once(
         number,
         "measure",
-        settings={**line.part("task", "student"), "needs": needs},
+        settings={**line.part("task", "student"), "needs": needs, "seeds": known_by(line.seeds)},
         inputs=[previous] if previous else [],
         outputs=["measure.jsonl"],
         make=make,
@@ -160,7 +93,7 @@ def select(line: Line, number: int) -> None:
             ({"example_id": seed, "score": value} for seed, value in score.items()),
         )
 
-    line.dir.once(
+    line.once(
         number,
         "select",
         settings=line.part("criterion", "selector", "seed", "max_drafts"),
@@ -204,8 +137,15 @@ def picks(line: Line, number: int) -> list[Pick]:
     ]
 
 
-def write(line: Line, number: int) -> None:
-    """Have the teacher write drafts until `per_round` are accepted; a verdict for every draft."""
+class _NothingError(Exception):
+    """The budget was used up before anything was accepted."""
+
+
+def write(line: Line, number: int) -> bool:
+    """Have the teacher write drafts until `per_round` are accepted; a verdict for every draft.
+
+    False where the budget was used up before any was accepted; the step can be done when it is raised.
+    """
     recipe = line.recipe
     before = line.accepted_before(number)
 
@@ -228,18 +168,29 @@ def write(line: Line, number: int) -> None:
         )
         write_jsonl(folder / "write.jsonl", written.drafts)
         write_jsonl(folder / "filter.jsonl", written.verdicts)
-        write_json(folder / "write.json", {"ending": written.ending})
+        write_json(folder / "write.json", {"ending": written.ending, "budget": recipe.settings["budget"]})
         kept = sum(verdict.decision == "keep" for verdict in written.verdicts)
         line.progress.end(f"{len(written.drafts)} drafts, {kept} kept")
+        if not kept and written.ending == "budget":
+            raise _NothingError
 
-    line.dir.once(
-        number,
-        "write",
-        settings=line.part("teacher", "writer", "filters", "per_round", "max_drafts", "seed"),
-        inputs=[line.dir.file(number, "select.jsonl"), *_written(line, number)],
-        outputs=["write.jsonl", "filter.jsonl", "write.json"],
-        make=make,
-    )
+    try:
+        line.once(
+            number,
+            "write",
+            settings={
+                **line.part("teacher", "writer", "filters", "per_round", "max_drafts", "seed"),
+                "prompts": line.prompts,
+            },
+            inputs=[line.dir.file(number, "select.jsonl"), *_written(line, number)],
+            outputs=["write.jsonl", "filter.jsonl", "write.json"],
+            make=make,
+        )
+    except _NothingError:
+        if number == 1:
+            raise RunError(nothing_accepted(line, number)) from None
+        return False
+    return True
 
 
 def train(line: Line, number: int) -> None:
@@ -278,7 +229,7 @@ def train(line: Line, number: int) -> None:
         write_json(folder / "train.json", figures)
         line.progress.end(f"{trained.examples} examples, {trained.steps} steps")
 
-    line.dir.once(
+    line.once(
         number,
         "train",
         settings=line.part("student", "data", "train", "lora", "seed"),
@@ -292,7 +243,7 @@ def _training_set(line: Line, number: int) -> list[tuple[str, Example]]:
     data = line.recipe.data
     new = line.accepted(number)
     if not new:
-        raise RunError(_nothing_accepted(line, number))
+        raise RunError(nothing_accepted(line, number))
     written = [*line.accepted_before(number), *new] if data.train_on == "all" else new
     rows = [("written", example) for example in written]
     if data.include_seeds:
@@ -304,20 +255,6 @@ def _training_set(line: Line, number: int) -> list[tuple[str, Example]]:
         wanted = round(len(rows) * data.replay / (1 - data.replay))
         rows += [("replay", example) for example in rng.sample(worked, min(wanted, len(worked)))]
     return rows
-
-
-def _nothing_accepted(line: Line, number: int) -> str:
-    figures = funnel(line, number)
-    reasons = Counter(figures["no_draft"])
-    for by_reason in figures["dropped"].values():
-        reasons.update(by_reason)
-    common = reasons.most_common(1)
-    why = f"; the commonest reason: {common[0][0]} ({common[0][1]})" if common else ""
-    return (
-        f"round {number} accepted nothing: {figures['picked']} picked, {figures['drafts']} drafts, "
-        f"{figures['written']} written, 0 kept{why}. Look at "
-        f"{line.dir.file(number, 'filter.jsonl')} and at the recipe's filters and prompts"
-    )
 
 
 def evaluate(line: Line, number: int) -> None:
@@ -339,91 +276,11 @@ def evaluate(line: Line, number: int) -> None:
         write_jsonl(folder / "evaluate.jsonl", rows)
         line.progress.end(f"accuracy {evaluation.summarise(rows)['accuracy']:.3f}")
 
-    line.dir.once(
+    line.once(
         number,
         "evaluate",
-        settings=line.part("task", "student"),
+        settings={**line.part("task", "student"), "test": known_by(line.test)},
         inputs=[adapter] if adapter else [],
         outputs=["evaluate.jsonl"],
         make=make,
-    )
-
-
-def summarise(line: Line, number: int) -> dict[str, Any]:
-    """What the round was, in figures; made again whenever the run goes on, from the other files."""
-    recipe = line.recipe
-    done = [
-        step for step in ("measure", "select", "write", "train", "evaluate") if line.dir.done(number, step)
-    ]
-    figures: dict[str, Any] = {
-        "round": number,
-        "evaluate": evaluation.summarise(read_jsonl(line.dir.file(number, "evaluate.jsonl"))),
-        "ledger": [dataclasses.asdict(row) for row in line.journal.sums() if row.round == number],
-        "seconds": {step: line.dir.seconds(number, step) for step in done},
-    }
-    if number > 0:
-        counts = funnel(line, number)
-        figures["funnel"] = counts
-        figures["short"] = counts["kept"] < recipe.per_round
-        figures["train"] = json.loads(line.dir.file(number, "train.json").read_text("utf-8"))
-    write_json(line.dir.file(number, "summary.json"), figures)
-    return figures
-
-
-def budget_gone(line: Line, number: int) -> bool:
-    """Whether the budget allows no further round."""
-    limit = line.recipe.budget.examples
-    if limit is not None and len(line.accepted_before(number + 1)) >= limit:
-        return True
-    kept = json.loads(line.dir.file(number, "write.json").read_text("utf-8"))
-    return bool(kept["ending"] == "budget")
-
-
-def funnel(line: Line, number: int) -> dict[str, Any]:
-    """Counts along the line of a round, with the reasons for what fell out."""
-    drafts = read_jsonl(line.dir.file(number, "write.jsonl"))
-    verdicts = read_jsonl(line.dir.file(number, "filter.jsonl"))
-    scores = read_jsonl(line.dir.file(number, "score.jsonl"))
-    dropped: dict[str, Counter[str]] = {}
-    for verdict in verdicts:
-        if verdict["decision"] != "keep":
-            dropped.setdefault(verdict["filter"], Counter())[phrase(verdict["reason"])] += 1
-    return {
-        "seeds": len(scores),
-        "scored": sum(row["score"] is not None for row in scores),
-        "picked": len(read_jsonl(line.dir.file(number, "select.jsonl"))),
-        "drafts": len(drafts),
-        "written": sum(row["example"] is not None for row in drafts),
-        "kept": sum(verdict["decision"] == "keep" for verdict in verdicts),
-        "dropped": {name: dict(reasons.most_common()) for name, reasons in sorted(dropped.items())},
-        "no_draft": dict(
-            Counter(phrase(row["reason"]) for row in drafts if row["example"] is None).most_common()
-        ),
-    }
-
-
-def phrase(reason: str) -> str:
-    """What a reason is counted under: its detail stands behind a colon."""
-    return reason.partition(":")[0]
-
-
-def example_from(row: Mapping[str, Any]) -> Example:
-    """An example as it was put down."""
-    return Example(**{**row, "parents": tuple(row["parents"])})
-
-
-def observation_from(row: Mapping[str, Any]) -> Observation:
-    """An observation as it was put down."""
-
-    def stats(value: Mapping[str, Any] | None) -> TokenStats | None:
-        return None if value is None else TokenStats(**value)
-
-    return Observation(
-        example_id=row["example_id"],
-        gold=stats(row["gold"]),
-        answers=tuple(
-            Answer(**{**a, "token_ids": tuple(a["token_ids"]), "stats": stats(a["stats"])})
-            for a in row["answers"]
-        ),
-        signals=row["signals"],
     )

@@ -1,0 +1,139 @@
+"""What the steps of a run share, and records read back from its files."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from asft import student
+from asft.errors import DataError
+from asft.journal import Journal
+from asft.progress import Progress
+from asft.prompts import Prompt
+from asft.recipe import Recipe
+from asft.rundir import RunDir, read_jsonl
+from asft.types import Answer, Example, Observation, TokenStats
+
+
+@dataclass(frozen=True)
+class Line:
+    """What all steps of a run share."""
+
+    recipe: Recipe
+    dir: RunDir
+    journal: Journal
+    progress: Progress
+    begin: Callable[[], None]
+    """Called before a step is made, and not where one is reused: the recipe is put down then."""
+
+    @cached_property
+    def seeds(self) -> tuple[Example, ...]:
+        """The pool."""
+        return self._load("seed")
+
+    @cached_property
+    def test(self) -> tuple[Example, ...]:
+        """The test split."""
+        return self._load("test")
+
+    @cached_property
+    def base(self) -> student.Loaded:
+        """The student before any training, loaded once, when a step first needs it."""
+        options = self.recipe.student
+        return student.load(student.Student(base=options.base, revision=options.revision))
+
+    def _load(self, split: str) -> tuple[Example, ...]:
+        examples = tuple(self.recipe.task.load(split))
+        if not examples:
+            raise DataError(f"task: the split {split!r} is empty; give it at least one example")
+        return examples
+
+    def adapter(self, number: int) -> Path | None:
+        """The student after a round; None is the base."""
+        return self.dir.file(number, "adapter") if number > 0 else None
+
+    def accepted(self, number: int) -> list[Example]:
+        """What a round accepted, in order."""
+        kept = {
+            row["number"]
+            for row in read_jsonl(self.dir.file(number, "filter.jsonl"))
+            if row["decision"] == "keep"
+        }
+        rows = read_jsonl(self.dir.file(number, "write.jsonl"))
+        return [example_from(row["example"]) for row in rows if row["number"] in kept]
+
+    def accepted_before(self, number: int) -> list[Example]:
+        """What all rounds before this one accepted, in order."""
+        return [example for earlier in range(1, number) for example in self.accepted(earlier)]
+
+    def asked_before(self, number: int) -> Counter[str]:
+        """Example id -> how many drafts earlier rounds made from it."""
+        counts: Counter[str] = Counter()
+        for earlier in range(1, number):
+            drafts = len(read_jsonl(self.dir.file(earlier, "write.jsonl")))
+            picks = read_jsonl(self.dir.file(earlier, "select.jsonl"))
+            counts.update(row["example_id"] for row in picks[:drafts])
+        return counts
+
+    def part(self, *keys: str) -> dict[str, Any]:
+        """The settings that a step reads, for its manifest."""
+        return {key: self.recipe.settings[key] for key in keys}
+
+    @property
+    def prompts(self) -> dict[str, str]:
+        """Name -> text of the prompts that writer and filters have read, for the manifest."""
+        read = [value for one in (self.recipe.writer, *self.recipe.filters) for value in vars(one).values()]
+        return {
+            prompt.name: "\n".join(f"## {role}\n{text.strip()}" for role, text in prompt.sections)
+            for prompt in read
+            if isinstance(prompt, Prompt)
+        }
+
+    def once(
+        self,
+        number: int,
+        step: str,
+        *,
+        settings: Mapping[str, Any],
+        inputs: Sequence[Path],
+        outputs: Sequence[str],
+        make: Callable[[Path], None],
+    ) -> None:
+        """See `RunDir.once`."""
+
+        def begun(folder: Path) -> None:
+            self.begin()
+            make(folder)
+
+        self.dir.once(number, step, settings=settings, inputs=inputs, outputs=outputs, make=begun)
+
+
+def known_by(examples: Sequence[Example]) -> str:
+    """What a manifest knows a split by, so that another data set under the same name is noticed."""
+    digest = hashlib.sha256(" ".join(example.id for example in examples).encode()).hexdigest()
+    return f"{len(examples)} examples {digest[:12]}"
+
+
+def example_from(row: Mapping[str, Any]) -> Example:
+    """An example as it was put down."""
+    return Example(**{**row, "parents": tuple(row["parents"])})
+
+
+def observation_from(row: Mapping[str, Any]) -> Observation:
+    """An observation as it was put down."""
+
+    def stats(value: Mapping[str, Any] | None) -> TokenStats | None:
+        return None if value is None else TokenStats(**value)
+
+    return Observation(
+        example_id=row["example_id"],
+        gold=stats(row["gold"]),
+        answers=tuple(
+            Answer(**{**a, "token_ids": tuple(a["token_ids"]), "stats": stats(a["stats"])})
+            for a in row["answers"]
+        ),
+        signals=row["signals"],
+    )
