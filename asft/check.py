@@ -1,27 +1,49 @@
-"""`asft check`: what a recipe would do and could cost at most, before a GPU or a cent is used."""
+"""What is wrong with a recipe that reads well, and what it would do and cost at most.
+
+`start` is asked before a new run, so that nothing is measured or paid for a run that cannot come to its
+end; `check` is `asft check`, and adds the first prompt and the ceilings. Neither makes a call.
+"""
 
 import random
+import textwrap
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from decimal import Decimal
+from enum import Enum
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
 
 from asft.engine import Endpoint
-from asft.errors import RecipeError
+from asft.errors import AsftError, RecipeError
 from asft.recipe import Recipe
-from asft.types import Ceiling, Context, Example, Message, Pick
+from asft.types import Ceiling, Context, Draft, Example, Message, Pick
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Looked:
+    """What there is to see before a call is made."""
+
+    context: Context
+    prompt: tuple[Message, ...]
+    """The first request."""
+    teacher: str
+    """What the teacher says of itself."""
+    warnings: list[str]
+
+
+def start(recipe: Recipe) -> list[str]:
+    """What may not be meant, a sentence each. Raises RecipeError with all that stops the run."""
+    return _look(recipe).warnings
 
 
 def check(recipe: Recipe) -> str:
-    """A text for the terminal. Raises RecipeError or DataError where the run could not start."""
-    seeds, test = recipe.task.load("seed"), recipe.task.load("test")
-    for split, examples in (("seed", seeds), ("test", test)):
-        if not examples:
-            raise RecipeError(f"task: the split {split!r} is empty; give it at least one example")
-    context = Context(
-        task=recipe.task, seeds=tuple(seeds), accepted=(), test=tuple(test), round=1, seed=recipe.seed
-    )
-    prices = Endpoint.of(recipe.teacher).prices
-    if recipe.budget.usd is not None and prices is None:
-        raise RecipeError("budget.usd: the teacher's prices are unknown; state them in the teacher's section")
-    ceilings = [recipe.writer.ceiling(_pick(e), context) for e in seeds]
+    """A text for the terminal. Raises RecipeError with all that stops the run."""
+    looked = _look(recipe)
+    context = looked.context
+    ceilings = [recipe.writer.ceiling(_pick(seed), context) for seed in context.seeds]
     most = max(ceilings, key=lambda c: c.input_tokens + c.output_tokens)
     drafts = recipe.rounds * recipe.max_drafts
     needs = sorted({need.name for need in (*recipe.criterion.needs, *recipe.selector.needs)})
@@ -30,10 +52,13 @@ def check(recipe: Recipe) -> str:
         input_tokens=drafts * most.input_tokens,
         output_tokens=drafts * most.output_tokens,
     )
+    prices = Endpoint.of(recipe.teacher).prices
     cost = "unknown (no prices)" if prices is None else f"{prices.most(whole).quantize(Decimal('0.01'))} USD"
+    warnings = [f"Warning: {warning}" for warning in looked.warnings]
     lines = [
         f"recipe    {recipe.name}: {recipe.rounds} rounds x {recipe.per_round} examples, seed {recipe.seed}",
-        f"task      {len(seeds)} seeds, {len(test)} test items",
+        f"task      {len(context.seeds)} seeds, {len(context.test)} test items",
+        f"teacher   {looked.teacher}",
         f"measures  {', '.join(needs) or 'nothing'}",
         "",
         "At most, if every draft took all that it may:",
@@ -43,23 +68,161 @@ def check(recipe: Recipe) -> str:
         f"  cost      {cost}",
         "",
         "The first prompt:",
-        *(
-            f"  [{m.role}] {line}"
-            for m in _first(recipe, seeds[0], context)
-            for line in m.content.splitlines()
-        ),
+        *(f"  [{m.role}] {line}".rstrip() for m in looked.prompt for line in m.content.splitlines()),
         "",
-        "Nothing is wrong with this recipe.",
+        *(warnings or ["Nothing is wrong with this recipe."]),
     ]
     return "\n".join(lines)
+
+
+def _look(recipe: Recipe) -> _Looked:
+    problems: list[str] = []
+    splits = {split: _load(recipe, split, problems) for split in ("seed", "test")}
+    context = Context(
+        task=recipe.task,
+        seeds=splits["seed"],
+        accepted=(),
+        test=splits["test"],
+        round=1,
+        seed=recipe.seed,
+    )
+    prompt = _first_prompt(recipe, context, problems) if context.seeds else ()
+    teacher = _ask_teacher(recipe, problems)
+    if recipe.budget.usd is not None and Endpoint.of(recipe.teacher).prices is None:
+        problems.append(
+            "budget.usd: the teacher's prices are unknown; give it `prices`, or a budget of tokens"
+        )
+    problems += _passed_on(recipe)
+    if problems:
+        raise RecipeError("\n".join(problems))
+    return _Looked(
+        context=context,
+        prompt=prompt,
+        teacher=teacher,
+        warnings=[*_votes(recipe), *_references(context, recipe)],
+    )
+
+
+def _load(recipe: Recipe, split: str, problems: list[str]) -> tuple[Example, ...]:
+    try:
+        examples = tuple(recipe.task.load(split))
+    except AsftError as error:
+        problems.append(f"task: {error}")
+        return ()
+    if not examples:
+        problems.append(f"task: the split {split!r} is empty; give it at least one example")
+    return examples
+
+
+def _ask_teacher(recipe: Recipe, problems: list[str]) -> str:
+    """Its name, and what its own `check` says; a teacher need not have one."""
+    name = str(recipe.settings["teacher"]["use"])
+    own = getattr(recipe.teacher, "check", None)
+    if own is None:
+        return name
+    try:
+        said = own()
+    except AsftError as error:
+        problems.append(f"teacher: {error}")
+        return name
+    return f"{name}: {said}" if said else name
+
+
+def _first_prompt(recipe: Recipe, context: Context, problems: list[str]) -> tuple[Message, ...]:
+    """The first request about the first seed that there is one about."""
+    reason = ""
+    for seed in context.seeds:
+        script = recipe.writer.write(_pick(seed), context, random.Random(0))
+        try:
+            requests = next(script)
+        except StopIteration as end:
+            draft = end.value
+            reason = reason or (draft.reason if isinstance(draft, Draft) else "")
+            continue
+        except AsftError as error:
+            problems.append(f"writer: {error}")
+            return ()
+        script.close()
+        return requests[0].messages
+    problems.append(
+        f"writer: it asks nothing about any of the {len(context.seeds)} seeds ({reason}); "
+        "use another prompt, or seeds that have what it needs"
+    )
+    return ()
 
 
 def _pick(example: Example) -> Pick:
     return Pick(number=0, example=example, observation=None, score=None, draw=0)
 
 
-def _first(recipe: Recipe, seed: Example, context: Context) -> tuple[Message, ...]:
-    script = recipe.writer.write(_pick(seed), context, random.Random(0))
-    requests = next(script)
-    script.close()
-    return requests[0].messages
+# What goes to trl and peft
+
+
+def _passed_on(recipe: Recipe) -> Iterator[str]:
+    """Values of `train` and `lora` that have another type; trl and peft find out when the data is paid."""
+    if recipe.train:
+        from trl import SFTConfig
+
+        yield from _wrong_types("train", SFTConfig, recipe.train)
+    if recipe.lora:
+        from peft import LoraConfig
+
+        yield from _wrong_types("lora", LoraConfig, recipe.lora)
+
+
+def _wrong_types(key: str, config: type[Any], values: Mapping[str, Any]) -> Iterator[str]:
+    hints = typing.get_type_hints(config)
+    for name, value in values.items():
+        wanted = _checkable(hints[name])
+        if wanted is None:
+            continue
+        try:
+            TypeAdapter(wanted).validate_python(value)
+        except ValidationError as error:
+            found = dict.fromkeys(detail["msg"] for detail in error.errors())
+            yield f"{key}.{name} = {value!r:.80}: {textwrap.shorten(' or '.join(found), 200)}"
+
+
+def _checkable(hint: Any) -> Any:
+    """The type by which a value is told right from wrong without knowing the library; None where none is."""
+    parts = typing.get_args(hint) if typing.get_origin(hint) in (typing.Union, types.UnionType) else (hint,)
+    for part in parts:
+        # The names of an enumeration stand beside str, and are all that is taken.
+        if isinstance(part, type) and issubclass(part, Enum):
+            return part | None if types.NoneType in parts else part
+    simple = (bool, int, float, str, types.NoneType)
+    known = all(part in simple or typing.get_origin(part) is typing.Literal for part in parts)
+    return hint if known else None
+
+
+# What may not be meant
+
+
+def _votes(recipe: Recipe) -> Iterator[str]:
+    """The filter `agrees` where nobody else answers: it is undecided about every draft, and none is kept."""
+    for place, options in enumerate(recipe.settings["filters"]):
+        if options["use"] != "agrees":
+            continue
+        key = f"filters.{place} (agrees)"
+        if options["mode"] == "votes" and not getattr(recipe.writer, "votes", 0):
+            yield (
+                f"{key}: the writer asks for no further answers, so there are no votes and no draft is kept; "
+                "use question_then_answer with `votes: 2`, or leave the filter out"
+            )
+        if options["mode"] == "task" and not hasattr(recipe.task, "solve"):
+            yield (
+                f"{key}: the task solves no questions by itself, so no draft is kept; "
+                "use `mode: votes`, or leave the filter out"
+            )
+
+
+def _references(context: Context, recipe: Recipe) -> Iterator[str]:
+    """A criterion that reads worked answers, and seeds that have none."""
+    if not any(need.name == "gold" for need in recipe.criterion.needs):
+        return
+    without = sum(seed.completion is None for seed in context.seeds)
+    if without:
+        yield (
+            f"criterion: it reads worked answers, and {without} of {len(context.seeds)} seeds have none and "
+            "get no score; name their column in the task, or use `of: own`"
+        )

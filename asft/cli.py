@@ -1,28 +1,44 @@
 """The command line: parse, call, print. Nothing heavy is imported before a command asks for it."""
 
 import argparse
+import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from asft import __version__
-from asft.errors import AsftError
+from asft.errors import AsftError, RecipeError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code. An AsftError prints without a traceback."""
     given = list(sys.argv[1:] if argv is None else argv)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # What a terminal cannot show is no reason to stop.
+        sys.stdout.reconfigure(errors="backslashreplace")
     arguments = _parser().parse_args(given)
     try:
         return int(arguments.call(arguments, given))
     except AsftError as error:
-        print(f"asft: {error}", file=sys.stderr)
+        print(f"asft: {_listed(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("asft: interrupted; the same command goes on from here", file=sys.stderr)
+        print(
+            "\nasft: interrupted; finished steps and all replies that came are kept, and the same command "
+            "goes on from here",
+            file=sys.stderr,
+        )
         return 130
     except BrokenPipeError:
         return 1
+
+
+def _listed(error: AsftError) -> str:
+    """The message; several problems of a recipe stand below each other."""
+    problems = str(error).splitlines()
+    if len(problems) < 2 or not isinstance(error, RecipeError):
+        return str(error)
+    return "\n  ".join([f"{len(problems)} problems:", *problems])
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -37,7 +53,11 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="run a recipe, or go on with its run")
     _recipe_arguments(run)
     run.add_argument("--out", type=Path, metavar="DIR", help="run directory (default: runs/NAME)")
-    run.add_argument("--redo", metavar="STEP", help="do this step and all that follows it again")
+    run.add_argument(
+        "--redo",
+        metavar="[ROUND/]STEP",
+        help="do this step and all that follows it again, as in round-02/measure",
+    )
     run.set_defaults(call=_run)
 
     check = commands.add_parser("check", help="say all that is wrong with a recipe, and what it can cost")
@@ -83,17 +103,23 @@ def _set_argument(parser: argparse.ArgumentParser, what: str) -> None:
 
 
 def _run(arguments: argparse.Namespace, given: list[str]) -> int:
-    from asft import loop, recipe, report
-    from asft.progress import Progress
+    from asft import check, recipe
 
     made = recipe.load(arguments.recipe, arguments.overrides)
     out = arguments.out or Path("runs") / made.name
+    if not (out / "run.json").exists():
+        for warning in check.start(made):
+            print(f"asft: warning: {warning}", file=sys.stderr)
+
+    from asft import loop, report
+    from asft.progress import Progress
+
     source = arguments.recipe.read_text(encoding="utf-8")
     if arguments.overrides:
         source = "".join(f"# --set {override}\n" for override in arguments.overrides) + source
     loop.run(made, out, source=source, command=["asft", *given], redo=arguments.redo, progress=Progress())
     paths = report.write(out)
-    print(report.table(out))
+    print(report.terminal(out))
     print(f"\nReport: {paths.html}")
     return 0
 
@@ -146,7 +172,7 @@ def _report(arguments: argparse.Namespace, given: list[str]) -> int:
     from asft import report
 
     paths = report.write(arguments.folder)
-    print(report.table(arguments.folder))
+    print(report.terminal(arguments.folder))
     print(f"\nReport: {paths.html}")
     return 0
 

@@ -122,7 +122,9 @@ def _find(name: str | Path) -> Path:
     if isinstance(name, Path) or name.endswith(".md") or "/" in name or "\\" in name:
         path = Path(name)
         if not path.is_file():
-            raise PromptError(f"prompt file {path} does not exist")
+            raise PromptError(
+                f"prompt file {path} does not exist; correct the path, or name one of {', '.join(shipped())}"
+            )
         return path
     path = _folder() / f"{name}.md"
     if not path.is_file():

@@ -142,7 +142,7 @@ def test_a_template_cannot_leave_its_sandbox(write: Write, body: str) -> None:
 
 
 def test_a_missing_file_is_told() -> None:
-    with pytest.raises(PromptError, match=r"prompt file no/such\.md does not exist"):
+    with pytest.raises(PromptError, match=r"prompt file no/such\.md does not exist;"):
         prompts.load("no/such.md")
 
 

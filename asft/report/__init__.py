@@ -10,15 +10,15 @@ import json
 import os
 from pathlib import Path
 
-from asft.report import tables
+from asft.report import sentences, tables
 from asft.report.facts import Facts
 from asft.report.gather import gather
 from asft.report.html import page
 from asft.report.markdown import markdown
 from asft.report.read import read_run
-from asft.report.wording import NONE, visible
+from asft.report.wording import MINUS, NONE, visible
 
-__all__ = ["Facts", "Paths", "as_json", "read_facts", "table", "write"]
+__all__ = ["Facts", "Paths", "as_json", "read_facts", "terminal", "write"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -56,19 +56,26 @@ def as_json(facts: Facts) -> str:
     return json.dumps(dataclasses.asdict(facts), indent=1, allow_nan=False) + "\n"
 
 
-def table(directory: Path) -> str:
-    """A line per round for the terminal: kept, dropped, accuracy with interval, tokens, cost."""
-    found = tables.terminal(read_facts(directory))
-    # A terminal may know ASCII only.
-    lines = [found.head, *([visible(cell).replace(NONE, "-") for cell in row.cells] for row in found.rows)]
+def terminal(directory: Path) -> str:
+    """For the terminal: a line per round (kept, dropped, accuracy, tokens, cost), and what changed in all."""
+    facts = read_facts(directory)
+    found = tables.terminal(facts)
+    lines = [found.head, *([_plain(cell) for cell in row.cells] for row in found.rows)]
     widths = [max(len(line[place]) for line in lines) for place in range(len(found.head))]
-    return "\n".join(
+    shown = [
         "  ".join(
             cell.rjust(width) if place else cell.ljust(width)
             for place, (cell, width) in enumerate(zip(line, widths, strict=True))
         ).rstrip()
         for line in lines
-    )
+    ]
+    told = _plain(sentences.comparison(facts))
+    return "\n".join([*shown, "", told] if told else shown)
+
+
+def _plain(text: str) -> str:
+    """A terminal may know ASCII only."""
+    return visible(text).replace(NONE, "-").replace(MINUS, "-")
 
 
 def _replace(path: Path, content: str) -> None:

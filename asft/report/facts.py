@@ -5,6 +5,14 @@ report.json is these records. **None is not zero** here either: it is what the r
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
+
+FEW_VALUES = 10
+"""A tag with more values than this has many."""
+LEVEL = 0.05
+"""A change with a smaller p is more than chance."""
+
+Moved = Literal["rose", "fell", "no"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +43,12 @@ class Change:
     lost: int
     p: float
     """McNemar's exact test."""
+
+    def moved(self, p: float) -> Moved:
+        """Whether the accuracy rose or fell by more than chance, by this p (its own, or a corrected one)."""
+        if p >= LEVEL:
+            return "no"
+        return "rose" if self.gained > self.lost else "fell"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,16 +176,35 @@ class Sample:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TagAccuracy:
-    """Accuracy of one group of test items, before and after."""
+class TagValue:
+    """The test items that have one value of a tag, before and after; only items with both answers."""
 
-    tag: str
     value: str
     before: Accuracy
     after: Accuracy
-    change: float
-    p: float | None
-    """McNemar's exact test, corrected over the values of the tag (Holm); None without paired answers."""
+    change: Change
+    p: float
+    """McNemar's exact test, corrected over the values of the tag (Holm)."""
+    moved: Moved
+    """By that p."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tag:
+    """What a tag of the test items shows about the change."""
+
+    name: str
+    values: tuple[TagValue, ...]
+    """In their natural order; of many, those whose change is the surest first."""
+
+    @property
+    def many(self) -> bool:
+        """Whether it is looked through for what moved, rather than read value by value."""
+        return len(self.values) > FEW_VALUES
+
+    def count(self, moved: Moved) -> int:
+        """How many values rose, fell, or did neither."""
+        return sum(value.moved == moved for value in self.values)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,7 +244,10 @@ class Facts:
     """The round whose scores `hard_seeds` are from: the last one."""
     hard_seeds: tuple[HardSeed, ...]
     samples: tuple[Sample, ...]
-    tags: tuple[TagAccuracy, ...]
+    tags: tuple[Tag, ...]
+    """Those with few values first."""
+    tags_too_fine: tuple[str, ...]
+    """Tags with so many values that hardly any has a few items."""
     ledger: tuple[LedgerRow, ...]
     ledger_total: Spent | None
     settings: tuple[tuple[str, str], ...]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from asft.report.facts import Accuracy, Scores
+from asft.report.facts import Accuracy, Moved, Scores
 from asft.report.scale import ticks
 from asft.report.wording import decimal, percent, plural, signed
 
@@ -137,15 +137,15 @@ def histogram(scores: Scores, *, most: int) -> Markup:
     return _svg(WIDTH, height, title, "; ".join([asked_of, *told]) + ".", parts)
 
 
-def dumbbell(before: Accuracy, after: Accuracy, *, sure: bool) -> Markup:
-    """From the accuracy before (hollow) to that after (full), in colour where the change is `sure`."""
+def dumbbell(before: Accuracy, after: Accuracy, *, moved: Moved) -> Markup:
+    """From the accuracy before (hollow) to that after (full), in colour where it is more than chance."""
     width, y = 160, 9
 
     def x_of(share: float) -> float:
         return 7 + (width - 14) * share
 
     old, new = x_of(before.share), x_of(after.share)
-    kind = "unsure" if not sure else "rise" if after.share >= before.share else "fall"
+    kind = {"rose": "rise", "fell": "fall", "no": "unsure"}[moved]
     parts = [
         _line(x_of(0), y, x_of(1), y, "grid"),
         _line(old, y, new, y, f"step {kind}"),

@@ -5,10 +5,12 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Any, TypeVar
 
-from asft.report.accuracy import accuracy, by_tag, change
+from asft.report.accuracy import accuracy, change
 from asft.report.facts import Facts, Funnel, LedgerRow, Lost, RoundFacts, Spent, Training
+from asft.report.groups import by_tag
 from asft.report.read import Round, Row, Run, count, number, part, parts, text
 from asft.report.seeds import hardest, samples, score_distributions
+from asft.report.wording import plural
 
 PAID_ROLES = {"teacher", "judge"}
 
@@ -26,11 +28,13 @@ def gather(run: Run) -> Facts:
     if after is None:
         notes.append("No round after round 0 is evaluated yet.")
     hard_round, hard_seeds = hardest(run)
+    files = {found.number: found for found in run.rounds}
+    tags, too_fine = by_tag(files[0], files[after.number]) if before and after else ((), ())
     ledger = tuple(chain.from_iterable(_ledger(found) for found in run.rounds))
     return Facts(
         name=run.path.resolve().name,
-        task=_told(run.about, "task"),
-        student=_told(run.about, "student"),
+        task=_task(run.about, rounds),
+        student=_student(run.about),
         started=_told(run.about, "started"),
         seed=_told(run.about, "seed"),
         command=_told(run.about, "command"),
@@ -43,7 +47,8 @@ def gather(run: Run) -> Facts:
         hard_round=hard_round,
         hard_seeds=hard_seeds,
         samples=tuple(chain.from_iterable(samples(found) for found in run.rounds)),
-        tags=by_tag(run, after.number, notes) if before and after else (),
+        tags=tags,
+        tags_too_fine=too_fine,
         ledger=ledger,
         ledger_total=_spent(ledger) if ledger else None,
         settings=tuple(_flat(run.settings)),
@@ -168,6 +173,26 @@ def _spent(ledger: Sequence[LedgerRow]) -> Spent:
 
 
 # Settings
+
+
+def _task(about: Row, rounds: Sequence[RoundFacts]) -> str:
+    """The task's name and sizes: "pocket, 800 seeds, 1,000 test items"."""
+    name = text(part(about, "task"), "use")
+    if name is None:
+        return _told(about, "task")
+    seeds = next((found.funnel.seeds for found in rounds if found.funnel), None)
+    items = next((found.accuracy.items for found in rounds if found.accuracy), None)
+    sizes = [plural(n, noun) for n, noun in ((seeds, "seed"), (items, "test item")) if n is not None]
+    return ", ".join([name, *sizes])
+
+
+def _student(about: Row) -> str:
+    """The base model, with its revision where one is given."""
+    section = part(about, "student")
+    base, revision = text(section, "base"), text(section, "revision")
+    if base is None:
+        return _told(about, "student")
+    return base if revision is None else f"{base}, revision {revision}"
 
 
 def _told(row: Row, key: str) -> str:

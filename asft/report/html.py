@@ -6,14 +6,13 @@ page's own policy then forbids all that it does not need: only the one style she
 
 import base64
 import hashlib
-from itertools import groupby
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from asft.report import figures, sentences, tables
-from asft.report.facts import Facts, TagAccuracy
+from asft.report.facts import Facts, Tag
 from asft.report.wording import decimal, percent, points, visible, whole
 
 FOLDER = Path(__file__).parent
@@ -60,6 +59,7 @@ def page(facts: Facts) -> str:
         histograms=[(one, figures.histogram(one, most=most or 1)) for one in facts.scores],
         tables=_tables(facts),
         ledger_sentence=tables.ledger_sentence(facts),
+        too_fine=sentences.too_fine(facts),
         method=sentences.METHOD,
         whole=whole,
         percent=percent,
@@ -77,9 +77,7 @@ def _tables(facts: Facts) -> dict[str, object]:
     return {
         "rounds": tables.rounds(facts),
         "funnel": tables.funnel(facts, _stage),
-        "tags": [
-            (tag, _with_dumbbells(list(found))) for tag, found in groupby(facts.tags, key=lambda one: one.tag)
-        ],
+        "tags": [(tag.name, sentences.about(tag), _with_dumbbells(tag, facts)) for tag in facts.tags],
         "ledger": tables.ledger(facts),
         "training": tables.training(facts),
         "times": tables.times(facts),
@@ -94,16 +92,14 @@ def _stage(value: int | None, most: int) -> str:
     return whole(value) if value is None else Markup("{}{}").format(whole(value), figures.bar(value, most))
 
 
-def _with_dumbbells(found: list[TagAccuracy]) -> tables.Table:
+def _with_dumbbells(tag: Tag, facts: Facts) -> tables.Table:
     """The table of a tag with a picture of each change at its end."""
-    plain = tables.tags(found)
+    plain = tables.tag(tag, facts)
+    drawn = [figures.dumbbell(one.before, one.after, moved=one.moved) for one in tables.surest(tag)]
+    if len(drawn) < len(plain.rows) and facts.before and facts.after and facts.change:
+        drawn.append(figures.dumbbell(facts.before, facts.after, moved=facts.change.moved(facts.change.p)))
     rows = tuple(
-        tables.TableRow(
-            cells=(
-                *row.cells,
-                figures.dumbbell(one.before, one.after, sure=one.p is not None and one.p < 0.05),
-            )
-        )
-        for row, one in zip(plain.rows, found, strict=True)
+        tables.TableRow(cells=(*row.cells, picture), kind=row.kind)
+        for row, picture in zip(plain.rows, drawn, strict=True)
     )
     return tables.Table(head=(*plain.head, "0 to 100%"), numbers_from=1, rows=rows)

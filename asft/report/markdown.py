@@ -1,10 +1,9 @@
 """The report as Markdown: the same facts, for a terminal, a pull request or a notebook."""
 
 import re
-from itertools import groupby
 
 from asft.report import sentences, tables
-from asft.report.facts import Facts, HardSeed, Sample, Scores
+from asft.report.facts import Facts, HardSeed, Sample, Scores, Tag
 from asft.report.wording import decimal, plural, visible
 
 # What can begin markup, a link, a mention or the number of an issue within a line. What does so at the
@@ -59,10 +58,8 @@ def markdown(facts: Facts) -> str:
         "## Drafts beside their seeds",
         *(_sample(draft) for draft in facts.samples),
         "## Accuracy by tag",
-        *(
-            f"### {inline(tag)}\n\n{table(tables.tags(list(found)))}"
-            for tag, found in groupby(facts.tags, key=lambda one: one.tag)
-        ),
+        *(_tag(tag, facts) for tag in facts.tags),
+        inline(sentences.too_fine(facts)),
         "## Ledger",
         inline(tables.ledger_sentence(facts)),
         table(tables.ledger(facts)),
@@ -122,6 +119,12 @@ def _scores(scores: Scores) -> str:
         f"{decimal(scores.median_others)}.{unscored}"
     )
     return f"Round {scores.round}: {medians}\n\n{table(found)}"
+
+
+def _tag(tag: Tag, facts: Facts) -> str:
+    found = tables.tag(tag, facts)
+    parts = [f"### {inline(tag.name)}", inline(sentences.about(tag)), table(found) if found.rows else ""]
+    return "\n\n".join(filter(None, parts))
 
 
 def _hard_seed(seed: HardSeed) -> str:

@@ -3,9 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from asft.report.facts import Change, Facts, RoundFacts
+from asft.report.facts import Change, Facts, RoundFacts, Tag
 from asft.report.figures import Point
+from asft.report.tables import surest, with_interval
 from asft.report.wording import p_value, percent, plural, points, short, short_dollars, whole
+
+# A tag with at most so many values fits into one line.
+IN_A_LINE = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +36,8 @@ def headline(facts: Facts) -> list[str]:
     ]
     if facts.change:
         said += [_change(facts.change)]
+    if parts := _by_tag(facts):
+        said += [f"By tag, in points: {'; '.join(parts)}."]
     return said
 
 
@@ -58,6 +64,48 @@ def _change(change: Change) -> str:
 
 def _is(p: float) -> str:
     return p_value(p) if p < 0.001 else f"= {p_value(p)}"
+
+
+def comparison(facts: Facts) -> str:
+    """The change against the base student in one line: of all items, by the tags, and what moved."""
+    if facts.change is None:
+        return ""
+    parts = [f"all items {with_interval(facts.change)}", *_by_tag(facts)]
+    return f"Change in points since the base student: {'; '.join(parts)}"
+
+
+def _by_tag(facts: Facts) -> list[str]:
+    short_enough = [tag for tag in facts.tags if len(tag.values) <= IN_A_LINE]
+    return [
+        *(
+            f"{tag.name} {', '.join(f'{one.value} {with_interval(one.change)}' for one in tag.values)}"
+            for tag in short_enough
+        ),
+        *(_moved(tag) for tag in facts.tags if tag.many),
+    ]
+
+
+def _moved(tag: Tag) -> str:
+    """How many of the values of a tag moved, for a tag with many."""
+    fell, rose = whole(tag.count("fell")), whole(tag.count("rose"))
+    return f"{fell} of {plural(len(tag.values), 'value')} of {tag.name} fell, {rose} rose (Holm, 5%)"
+
+
+def about(tag: Tag) -> str:
+    """What to know before reading the table of a tag."""
+    if not tag.many:
+        return ""
+    shown = len(surest(tag))
+    if not shown:
+        return f"{_moved(tag)}; the answers to all items are as right as before."
+    return f"{_moved(tag)}. Shown: the {plural(shown, 'value')} with the surest change; report.json has all."
+
+
+def too_fine(facts: Facts) -> str:
+    """Which tags are left out."""
+    if not facts.tags_too_fine:
+        return ""
+    return f"Left out, with hardly an item per value: {', '.join(facts.tags_too_fine)}."
 
 
 def curves(facts: Facts) -> list[Curve]:
@@ -106,7 +154,8 @@ def _tokens(found: RoundFacts) -> float | None:
 METHOD = (
     "Accuracy is right answers among all test items; an answer in which no final answer can be found is "
     "wrong. Intervals are 95%: Wilson for an accuracy, a paired bootstrap over test items (10,000 resamples) "
-    "for a change. p is McNemar's exact test, within a tag corrected for its number of values (Holm). They "
-    "speak of this one student on other test items, and not of other training seeds. Tokens and cost are "
-    "those of teacher and judge, with rejected drafts and repeated requests in them."
+    "for a change. p is McNemar's exact test, within a tag corrected for its number of values (Holm); below "
+    "0.05 the accuracy rose or fell by more than chance. They speak of this one student on other test items, "
+    "and not of other training seeds. Tokens and cost are those of teacher and judge, with rejected drafts "
+    "and repeated requests in them."
 )

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from asft.report.facts import Accuracy, Change, Facts, Lost, RoundFacts, TagAccuracy
+from asft.report.facts import Accuracy, Change, Facts, Lost, RoundFacts, Tag, TagValue
 from asft.report.wording import (
     MINUS,
     NONE,
@@ -21,6 +21,8 @@ from asft.report.wording import (
 
 # A funnel is read at a glance: the commonest reasons have a row each, the rest of a cause share one.
 MOST_REASONS = 12
+# Of a tag with many values, those whose change is the surest; report.json has all.
+MOST_VALUES = 15
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +54,9 @@ def with_interval(found: Accuracy | Change | None) -> str:
     if found is None:
         return NONE
     figure = percent(found.share) if isinstance(found, Accuracy) else points(found.mean)
+    if isinstance(found, Change) and not found.gained + found.lost:
+        # Resampled, nothing is nothing: an interval without width would claim to be sure of it.
+        return figure
     write = (lambda share: f"{100 * share:.1f}") if isinstance(found, Accuracy) else points
     return f"{figure} ({write(found.low)} to {write(found.high)})"
 
@@ -213,20 +218,42 @@ def times(facts: Facts) -> Table:
     )
 
 
-def tags(found: Sequence[TagAccuracy]) -> Table:
-    """Accuracy of the groups of one tag."""
+def surest(found: Tag) -> Sequence[TagValue]:
+    """The values of a tag that its table has: all of few; of many, the first of those that changed at all."""
+    if not found.many:
+        return found.values
+    return [one for one in found.values if one.change.gained or one.change.lost][:MOST_VALUES]
+
+
+def tag(found: Tag, facts: Facts) -> Table:
+    """Accuracy of the groups of a tag; below those of one with few values, all items."""
+    head = ("Value", "Items", "Before", "After", "Change, points", "Gained", "Lost", "p (Holm)", "Moved")
+    # Among few items of one value the bootstrap knows too little for an interval.
     rows = [
-        (
-            one.value,
-            whole(one.after.items),
-            percent(one.before.share),
-            percent(one.after.share),
-            points(one.change),
-            p_value(one.p),
-        )
-        for one in found
+        _group(one.value, one.before, one.after, one.change, one.p, interval=not found.many)
+        for one in surest(found)
     ]
-    return _table(1, ["", "Items", "Before", "After", "Change, points", "p (Holm)"], rows)
+    body = [TableRow(cells=row) for row in rows]
+    if not found.many and facts.before and facts.after and facts.change:
+        total = _group("all items", facts.before, facts.after, facts.change, facts.change.p)
+        body.append(TableRow(cells=total, kind="total"))
+    return Table(head=head, numbers_from=1, rows=tuple(body))
+
+
+def _group(
+    name: str, before: Accuracy, after: Accuracy, change: Change, p: float, *, interval: bool = True
+) -> tuple[str, ...]:
+    return (
+        name,
+        whole(change.items),
+        percent(before.share),
+        percent(after.share),
+        with_interval(change) if interval else points(change.mean),
+        whole(change.gained),
+        whole(change.lost),
+        p_value(p),
+        change.moved(p),
+    )
 
 
 def ledger(facts: Facts) -> Table:

@@ -93,7 +93,10 @@ class QA:
         wanted = [self.prompt, self.answer, *([self.completion] if self.completion else []), *self.tags]
         for column in wanted:
             if column not in row:
-                raise DataError(f"{where}: there is no column {column!r}; {_columns(column, list(row))}")
+                raise DataError(
+                    f"{where}: there is no column {column!r}; {_columns(column, list(row))}; "
+                    "every row needs it, or name another column in the task"
+                )
         prompt, answer = _text(row[self.prompt]), _text(row[self.answer])
         completion = _text(row[self.completion]) if self.completion else None
         if not prompt or not prompt.strip():

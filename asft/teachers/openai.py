@@ -9,6 +9,7 @@ import hashlib
 import ipaddress
 import math
 import os
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -40,6 +41,10 @@ OURS = {
     "stream",
 }
 """What a recipe says elsewhere, or what replies could not be read with."""
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_SECRET = re.compile(r"auth|cookie|key|password|secret|token", re.IGNORECASE)
+"""Names of headers that hold secrets."""
 BYTES_PER_TOKEN = 3
 """For estimates: fewer than in English prose, so that a budget is counted rather too high than too low."""
 
@@ -67,12 +72,29 @@ class OpenAI:
     extra_body: dict[str, Any] = Field(default_factory=dict)
     """Further fields of every request, as the endpoint names them."""
     extra_headers: dict[str, str] = Field(default_factory=dict, repr=False)
-    """They may hold secrets: they are shown nowhere."""
+    """Further headers of every request. A secret is written as ${NAME}, and read from the environment."""
 
     def __post_init__(self) -> None:
+        """Refuse what is no address, and secrets: a recipe is copied into the run directory as it is."""
         url = urlsplit(self.base_url)
         if url.scheme not in ("http", "https") or not url.hostname:
             raise ValueError(f"base_url {self.base_url!r} is no address; give it like https://host/v1")
+        if url.username or url.password or url.query:
+            raise ValueError(
+                "base_url holds a user, a password or a query, which every file of the run would repeat; "
+                "give it like https://host/v1, and name the variable with the key as key_env"
+            )
+        if not _NAME.fullmatch(self.key_env):
+            raise ValueError(
+                "key_env is the name of an environment variable (letters, digits and _), and never a key; "
+                "export the key under a name such as OPENAI_API_KEY, and give that"
+            )
+        for name, value in self.extra_headers.items():
+            if _SECRET.search(name) and not _VARIABLE.search(value):
+                raise ValueError(
+                    f"extra_headers.{name} would put a secret into the files of the run; "
+                    "write it as ${NAME}, and export NAME=..."
+                )
         taken = sorted(OURS & set(self.extra_body))
         if taken:
             raise ValueError(f"extra_body must not hold {', '.join(taken)}: the recipe says that elsewhere")
@@ -83,9 +105,16 @@ class OpenAI:
         address = self.known_as or ("local" if _is_local(self.base_url) else self.base_url.rstrip("/"))
         return {"base_url": address, "model": self.model, "extra_body": self.extra_body}
 
-    def check(self) -> None:
-        """Raises FatalError where the key that it needs is not in the environment, or cannot be one."""
+    def check(self) -> str:
+        """Whom it asks, and where the key is from; no call is made.
+
+        Raises FatalError where the key that it needs is not in the environment, or cannot be one.
+        """
         self._key()
+        self._headers()
+        held = bool(os.environ.get(self.key_env, "").strip())
+        key = f"with the key in {self.key_env}" if held else "without a key"
+        return f"{self.model} at {self.base_url}, {key}"
 
     async def __aenter__(self) -> "OpenAI":
         """Open one client for all calls until the end."""
@@ -132,7 +161,7 @@ class OpenAI:
             base_url=self.base_url,
             max_retries=0,
             timeout=httpx2.Timeout(self.timeout, connect=self.connect_timeout),
-            default_headers=self.extra_headers,
+            default_headers=self._headers(),
             # A proxy of the environment leads nowhere from this machine to itself.
             http_client=openai.DefaultAsyncHttpxClient(trust_env=not _is_local(self.base_url)),
         )
@@ -149,6 +178,18 @@ class OpenAI:
         if not (key.isascii() and key.isprintable()):
             raise FatalError(f"what {self.key_env} holds cannot be a key: it has characters that none has")
         return key
+
+    def _headers(self) -> dict[str, str]:
+        return {name: _VARIABLE.sub(self._variable, value) for name, value in self.extra_headers.items()}
+
+    def _variable(self, found: re.Match[str]) -> str:
+        value = os.environ.get(found[1], "").strip()
+        if not value:
+            raise FatalError(
+                f"extra_headers name the environment variable {found[1]}, which is not set; "
+                f"export {found[1]}=..."
+            )
+        return value
 
     def _body(self, request: Request) -> dict[str, Any]:
         sampling = request.sampling
@@ -235,7 +276,9 @@ class OpenAI:
 
     def _shown(self, text: str) -> str:
         """The text on one line, not endless, and without secrets: some endpoints repeat the key."""
-        secrets = [os.environ.get(self.key_env, "").strip(), *self.extra_headers.values()]
+        variables = {self.key_env, *_VARIABLE.findall(" ".join(self.extra_headers.values()))}
+        secrets = [os.environ.get(name, "").strip() for name in variables]
+        secrets += [value for value in self.extra_headers.values() if not _VARIABLE.search(value)]
         for secret in filter(None, secrets):
             text = text.replace(secret, "***")
         text = " ".join(text.split())

@@ -69,6 +69,8 @@ def nasty(copy: Path) -> Path:
             ),
         )
         change_rows(folder / "filter.jsonl", lambda row: row.update(filter=NASTY, reason=NASTY))
+    for path in copy.glob("round-*/evaluate.jsonl"):
+        change_rows(path, lambda row: row.update(tags={NASTY: f"{NASTY}{row['tags']['steps']}"}))
     for path in copy.glob("round-*/summary.json"):
         change(path, spoil)
     change(
@@ -80,8 +82,6 @@ def nasty(copy: Path) -> Path:
 
 
 def spoil(summary: dict[str, Any]) -> None:
-    told = summary["evaluate"]
-    told["by_tag"] = {NASTY: {f"{NASTY}{n}": {"items": 5, "right": n} for n in range(3)}}
     for row in summary["ledger"]:
         row.update(step=NASTY, role=NASTY, purpose=NASTY)
     summary["seconds"] = {NASTY: 1.0}

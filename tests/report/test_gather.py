@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from asft.errors import DataError
-from asft.report import as_json, read_facts, table, write
+from asft.report import as_json, read_facts, terminal, write
 from asft.report.html import page
 from asft.report.markdown import markdown
 from asft.report.read import read_run
-from asft.report.sentences import curves, headline
+from asft.report.sentences import comparison, curves, headline
 
 Build = Callable[..., Path]
 
@@ -157,22 +157,64 @@ def test_one_filter_that_drops_a_draft_is_enough(copy: Path) -> None:
     }
 
 
-def test_changes_by_tag_are_corrected_for_the_number_of_values(tmp_path: Path) -> None:
+def test_changes_by_tag_are_paired_and_corrected_for_the_number_of_values(tmp_path: Path) -> None:
     # Tag "kind": 6 gained of "a" (p = 2/64), 5 gained of "b" (p = 2/32), none of "c" (p = 1).
     # Holm: 3 x 1/32 = 0.09375, then 2 x 1/16 = 0.125, then 1.
     write_two_rounds(tmp_path, {"a": 6, "b": 5, "c": 0})
+    [tag] = read_facts(tmp_path).tags
+    assert [(one.value, one.p) for one in tag.values] == [("a", 0.09375), ("b", 0.125), ("c", 1.0)]
+    first = tag.values[0]
+    assert first.change.mean == pytest.approx(0.6)
+    assert (first.change.gained, first.change.lost) == (6, 0)
+    assert first.change.low < 0.6 < first.change.high
+    assert (first.before.right, first.after.right) == (0, 6)
+
+
+def test_a_tag_with_many_values_is_looked_through_for_those_that_moved(tmp_path: Path) -> None:
+    # "up": 10 gained, p = 2/1024; "down": 10 lost, the same; "some": 3 gained, p = 1/4. Holm over 12 values:
+    # 12 x 2/1024 = 0.023 for both (the second has 11 x 2/1024, and no less than the first), then 1.
+    still = {f"still {n}": 0 for n in range(9)}
+    write_two_rounds(tmp_path, {"some": 3, "up": 10, **still, "down": -10})
     facts = read_facts(tmp_path)
-    assert [(one.value, one.p) for one in facts.tags] == [("a", 0.09375), ("b", 0.125), ("c", 1.0)]
-    assert facts.tags[0].change == pytest.approx(0.6)
+    [tag] = facts.tags
+    assert {(one.value, one.moved) for one in tag.values[:2]} == {("up", "rose"), ("down", "fell")}
+    assert [one.p for one in tag.values[:3]] == [12 * 2 / 1024, 12 * 2 / 1024, 1.0]
+    assert tag.values[2].value == "some"
+    assert "1 of 12 values of kind fell, 1 rose (Holm, 5%)" in terminal(tmp_path)
+    for text in (markdown(facts), page(facts)):
+        assert "1 of 12 values of kind fell, 1 rose (Holm, 5%). Shown: the 3 values" in text
+        assert "still 8" not in text
+    assert "still 8" in as_json(facts)
+
+
+def test_a_tag_with_few_values_stands_above_all_items(tmp_path: Path) -> None:
+    write_two_rounds(tmp_path, {"no": 8, "yes": -1})
+    text = markdown(read_facts(tmp_path))
+    # 8 of 20 gained and 1 lost: p = 2 x (1 + 9) / 512; of the two values 2 x 2/256 and 1.
+    assert "| no | 10 | 0.0% | 80.0% | +80.0 (+50.0 to +100.0) | 8 | 0 | 0.016 | rose |" in text
+    assert "| yes | 10 | 100.0% | 90.0% | −10.0 (−30.0 to +0.0) | 0 | 1 | 1.000 | no |" in text
+    assert "| **all items** | 20 | 50.0% | 85.0% |" in text
+    assert "| 8 | 1 | 0.039 | rose |" in text
+
+
+def test_the_line_for_the_terminal_has_all_items_and_the_tags(run: Path, tmp_path: Path) -> None:
+    write_two_rounds(tmp_path, {"no": 8, "yes": -1})
+    assert terminal(tmp_path).splitlines()[-1] == (
+        "Change in points since the base student: all items +35.0 (+10.0 to +60.0); "
+        "kind no +80.0 (+50.0 to +100.0), yes -10.0 (-30.0 to +0.0)"
+    )
+    # Six families are neither few enough for a line nor many.
+    assert comparison(read_facts(run)).startswith("Change in points since the base student: all items +28.7")
+    assert "family" not in comparison(read_facts(run))
 
 
 def write_two_rounds(path: Path, gained: dict[str, int]) -> None:
-    """Ten items of each kind, all wrong in round 0; so many right in round 1."""
+    """Ten items of each kind: none right, and so many in round 1; below 0 all right, and so many lost."""
     (path / "run.json").write_text("{}", "utf-8")
     for number in (0, 1):
         folder = path / f"round-0{number}"
         folder.mkdir()
-        right = {kind: n * number for kind, n in gained.items()}
+        right = {kind: n * number + (10 if n < 0 else 0) for kind, n in gained.items()}
         lines = [
             {
                 "example_id": f"{kind}{n}",
@@ -184,8 +226,7 @@ def write_two_rounds(path: Path, gained: dict[str, int]) -> None:
             for n in range(10)
         ]
         (folder / "evaluate.jsonl").write_text("\n".join(map(json.dumps, lines)), "utf-8")
-        cells = {kind: {"items": 10, "right": right[kind]} for kind in gained}
-        told = {"items": 10 * len(gained), "right": sum(right.values()), "by_tag": {"kind": cells}}
+        told = {"items": 10 * len(gained), "right": sum(right.values())}
         (folder / "summary.json").write_text(json.dumps({"evaluate": told}), "utf-8")
 
 
@@ -218,7 +259,7 @@ def test_an_unknown_cost_is_unknown_in_every_format_and_never_0(build: Build, tm
     assert facts.ledger_total.cost_usd is None
     assert [found.cost_usd_so_far for found in facts.rounds] == [0.0, None, None, None]
     assert curves(facts)[1].unit == "tokens of teacher and judge"
-    for text in (table(path), markdown(facts), page(facts)):
+    for text in (terminal(path), markdown(facts), page(facts)):
         assert "unknown" in text
         # Round 0 asked nobody and cost nothing; nothing else has a price.
         assert len(re.findall(r"\$\d", text.replace("\\", ""))) == 1
@@ -235,12 +276,11 @@ def test_a_cost_that_is_known_in_part_is_told_as_such(copy: Path) -> None:
 
 
 def test_the_table_for_the_terminal_has_a_line_per_round(run: Path) -> None:
-    lines = table(run).splitlines()
-    assert len(lines) == 5
+    lines = terminal(run).splitlines()[:5]
     assert lines[0].split() == ["Round", "Kept", "Dropped", "Accuracy", "(95%)", "Tokens", "Cost"]
     assert lines[4].startswith("3 (short)")
     assert lines[1].split()[-4:] == ["to", "48.3)", "0", "$0.00"]
-    assert table(run).isascii()
+    assert terminal(run).isascii()
 
 
 # Runs that are not whole
@@ -251,7 +291,7 @@ def test_a_run_that_has_only_begun_gives_a_report(tmp_path: Path) -> None:
     html = write(tmp_path).html.read_text("utf-8")
     assert "No round has started." in html
     assert "What is missing" in html
-    assert table(tmp_path).splitlines() == ["Round  Kept  Dropped  Accuracy (95%)  Tokens  Cost"]
+    assert terminal(tmp_path).splitlines() == ["Round  Kept  Dropped  Accuracy (95%)  Tokens  Cost"]
 
 
 @pytest.mark.parametrize("keep", range(6))
@@ -266,7 +306,7 @@ def test_a_round_cut_off_after_any_step_is_told_and_shown(copy: Path, keep: int)
     assert facts.after_round == (3 if keep > 4 else 2)
     assert facts.hard_round == (3 if keep > 1 else 2)
     assert "What is missing" in write(copy).html.read_text("utf-8")
-    assert "3 (unfinished)" in table(copy)
+    assert "3 (unfinished)" in terminal(copy)
 
 
 def test_a_round_in_which_every_draft_was_dropped_shows_its_funnel(copy: Path) -> None:
@@ -348,16 +388,31 @@ def test_many_reasons_share_a_row(copy: Path) -> None:
     assert "| judge: other reasons | −196 |" in text
 
 
-def test_a_tag_with_too_many_values_is_left_to_its_file(copy: Path) -> None:
+def test_a_tag_with_hardly_an_item_per_value_is_left_out_and_named(copy: Path) -> None:
     for number in (0, 3):
-        cells = {str(n): {"items": 1, "right": 0} for n in range(200)}
-        change(
-            copy / f"round-0{number}/summary.json",
-            lambda value, cells=cells: value["evaluate"]["by_tag"].update(id=cells),  # type: ignore[misc]
-        )
+        path = copy / f"round-0{number}/evaluate.jsonl"
+        change_rows(path, lambda row: row["tags"].update(id=row["example_id"]))
     facts = read_facts(copy)
-    assert "id" not in {one.tag for one in facts.tags}
-    assert any("200 values" in note for note in facts.notes)
+    assert [tag.name for tag in facts.tags] == ["family", "steps"]
+    assert facts.tags_too_fine == ("id",)
+    for text in (markdown(facts), page(facts)):
+        assert "Left out, with hardly an item per value: id." in text
+
+
+def test_a_tag_with_one_value_is_left_out_without_a_word(run: Path) -> None:
+    facts = read_facts(run)
+    assert "split" not in {*(tag.name for tag in facts.tags), *facts.tags_too_fine}
+
+
+def test_the_header_names_task_and_student_and_their_sizes(copy: Path) -> None:
+    sections = {
+        "task": {"use": "pocket", "salt": "A", "seeds": 1},
+        "student": {"base": "org/model", "revision": "v2", "batch_size": 250},
+    }
+    change(copy / "run.json", lambda value: value.update(sections))
+    facts = read_facts(copy)
+    assert facts.task == "pocket, 240 seeds, 300 test items"
+    assert facts.student == "org/model, revision v2"
 
 
 def test_one_round_alone_still_makes_a_figure(copy: Path) -> None:

@@ -75,11 +75,15 @@ def call(request: Request, server: Any = None, **options: Any) -> Reply:
 
 
 @asynccontextmanager
-async def answering(status: int, body: bytes, headers: Mapping[str, str]) -> AsyncIterator[str]:
-    """An endpoint that gives every request the same answer, whatever it is."""
+async def answering(
+    status: int, body: bytes, headers: Mapping[str, str], heads: list[bytes] | None = None
+) -> AsyncIterator[str]:
+    """An endpoint that gives every request the same answer, whatever it is, and keeps the heads."""
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
+        head = await reader.readuntil(b"\r\n\r\n")
+        if heads is not None:
+            heads.append(head)
         lines = [f"HTTP/1.1 {status} X", f"Content-Length: {len(body)}", "Connection: close"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
         writer.write("\r\n".join([*lines, "", ""]).encode() + body)
@@ -315,6 +319,40 @@ def test_no_error_and_no_repr_shows_the_key_or_a_header(monkeypatch: pytest.Monk
     text = asyncio.run(go())
     assert KEY not in text
     assert "7-secret-7" not in text
+
+
+def test_a_header_takes_its_secret_from_the_environment_and_no_error_shows_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("GATE_KEY", "7-secret-7")
+    heads: list[bytes] = []
+
+    async def go() -> str:
+        body = json.dumps({"error": {"message": "wrong gate key 7-secret-7"}}).encode()
+        async with answering(401, body, {"Content-Type": "application/json"}, heads) as base_url:
+            teacher = OpenAI(base_url=base_url, model="m", extra_headers={"X-Gate-Key": "Gate ${GATE_KEY}"})
+            with pytest.raises(FatalError) as caught:
+                await teacher.reply(ask())
+            return shown(caught.value, teacher)
+
+    assert "7-secret-7" not in asyncio.run(go())
+    assert b"gate 7-secret-7" in heads[0].lower()
+
+
+def test_a_header_without_its_variable_is_told_before_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GATE_KEY", raising=False)
+    teacher = OpenAI(model="m", extra_headers={"X-Gate-Key": "${GATE_KEY}"})
+    with pytest.raises(FatalError, match=r"GATE_KEY, which is not set; export GATE_KEY="):
+        teacher.check()
+
+
+def test_what_is_asked_and_where_the_key_is_from_is_told_without_the_key() -> None:
+    assert OpenAI(base_url="https://a.example/v1", model="m").check() == (
+        "m at https://a.example/v1, with the key in OPENAI_API_KEY"
+    )
+    assert OpenAI(base_url="http://localhost/v1", model="m", key_env="NONE_HERE").check() == (
+        "m at http://localhost/v1, without a key"
+    )
 
 
 # Options
