@@ -34,7 +34,7 @@ class StudentOptions:
     revision: str | None = None
     max_new_tokens: Count = 256
     """Where its answers are cut off; cut-off answers are marked and counted."""
-    batch_size: Count = 250
+    batch_size: Count = 128
     """Prompts that are answered together."""
 
 
