@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import asft
-from asft import steps
+from asft import steps, train
 from asft.errors import JournalError, RunError
 from asft.journal import Journal, mend
 from asft.progress import Progress
@@ -129,7 +129,10 @@ def _open(recipe: Recipe, where: RunDir, source: str, command: Sequence[str]) ->
 
 def _put_down(recipe: Recipe, where: RunDir, source: str) -> None:
     write_text(where.path / "recipe.yaml", source)
-    write_json(where.path / "recipe.lock.json", recipe.settings)
+    import torch
+
+    to_trl, to_peft = train.settings(recipe.train, recipe.lora, on_cpu=not torch.cuda.is_available())
+    write_json(where.path / "recipe.lock.json", {**recipe.settings, "train": to_trl, "lora": to_peft})
 
 
 def versions() -> dict[str, str]:

@@ -56,20 +56,16 @@ def train(
     if not worked:
         raise DataError("there is no example with a worked answer to train on")
     started = time.monotonic()
-    settings = {
-        **_defaults(loaded, SFTConfig),
-        **_batching(loaded, sft or {}),
-        "output_dir": str(out),
-        "seed": seed,
-    }
+    on_cpu = loaded.model.device.type == "cpu"
+    to_trl, to_peft = settings(sft or {}, lora or {}, on_cpu=on_cpu)
+    to_trl |= {"output_dir": str(out), "seed": seed}
     lengths = _lengths(loaded, worked)
-    limit = settings["max_length"]
+    limit = to_trl["max_length"]
     set_seed(seed)
     model: Any
     with renamed_checkpointing():
         if start is None:
-            adapter = {"r": 16, "lora_alpha": 32, "target_modules": "all-linear", "task_type": "CAUSAL_LM"}
-            model = get_peft_model(loaded.model, LoraConfig(**{**adapter, **(lora or {})}))
+            model = get_peft_model(loaded.model, LoraConfig(**to_peft))
         else:
             model = PeftModel.from_pretrained(loaded.model, start, is_trainable=True)
     rows = [
@@ -83,7 +79,7 @@ def train(
     with renamed_checkpointing():
         trainer = SFTTrainer(
             model=model,
-            args=SFTConfig(**settings),
+            args=SFTConfig(**to_trl),
             train_dataset=datasets.Dataset.from_list(rows),
             processing_class=loaded.tokenizer,
         )
@@ -108,13 +104,16 @@ def train(
     )
 
 
-def _defaults(loaded: Loaded, config: type[Any]) -> dict[str, Any]:
-    """What asft sets where the caller is silent; TRL's own defaults hold for the rest."""
-    on_cpu = loaded.model.device.type == "cpu"
-    known = {field.name for field in dataclasses.fields(config)}
+def settings(
+    sft: Mapping[str, Any], lora: Mapping[str, Any], *, on_cpu: bool
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What goes to SFTConfig and to LoraConfig: the caller's settings, and asft's where he is silent."""
+    from trl import SFTConfig
+
+    known = {field.name for field in dataclasses.fields(SFTConfig)}
     # transformers 5.23 renames gradient checkpointing, which TRL turns on by default.
     renamed = "activation_checkpointing" in known
-    return {
+    to_trl = {
         "use_cpu": on_cpu,
         "bf16": not on_cpu,
         "activation_checkpointing" if renamed else "gradient_checkpointing": False,
@@ -129,18 +128,22 @@ def _defaults(loaded: Loaded, config: type[Any]) -> dict[str, Any]:
         "save_strategy": "no",
         "report_to": "none",
         "dataloader_pin_memory": not on_cpu,
+        **_batching(sft, on_cpu),
+        **sft,
     }
+    to_peft = {"r": 16, "lora_alpha": 32, "target_modules": "all-linear", "task_type": "CAUSAL_LM", **lora}
+    return to_trl, to_peft
 
 
-def _batching(loaded: Loaded, sft: Mapping[str, Any]) -> dict[str, Any]:
-    """The caller's settings; where they are silent about the batch, 16 examples a step.
+def _batching(sft: Mapping[str, Any], on_cpu: bool) -> dict[str, int]:
+    """16 examples a step, where the caller is silent about the batch.
 
     On a CPU they are taken four at a time, which pads less: the same step but for rounding.
     """
     if {"per_device_train_batch_size", "gradient_accumulation_steps", "auto_find_batch_size"} & set(sft):
-        return {"per_device_train_batch_size": 16, **sft}
-    at_once = 4 if loaded.model.device.type == "cpu" else 16
-    return {"per_device_train_batch_size": at_once, "gradient_accumulation_steps": 16 // at_once, **sft}
+        return {"per_device_train_batch_size": 16}
+    at_once = 4 if on_cpu else 16
+    return {"per_device_train_batch_size": at_once, "gradient_accumulation_steps": 16 // at_once}
 
 
 def _lengths(loaded: Loaded, examples: Sequence[Example]) -> list[int]:

@@ -60,6 +60,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "asft.recipe",
         "asft.rundir",
         "asft.stop",
+        "asft.train",
     },
     "asft.stop": {"asft.progress"},
     "asft.check": {"asft.types", "asft.errors", "asft.engine.*", "asft.recipe"},

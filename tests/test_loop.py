@@ -157,6 +157,15 @@ def test_a_run_leaves_every_file_of_the_line(whole: Path) -> None:
     assert (whole / "round-00" / "summary.json").exists()
 
 
+def test_the_lock_says_what_trl_and_peft_were_given(whole: Path) -> None:
+    lock = read_json(whole / "recipe.lock.json")
+    assert lock["train"]["lr_scheduler_type"] == "cosine"
+    assert lock["train"]["max_length"] is None
+    assert lock["lora"]["r"] == 16
+    figures = read_json(whole / "round-01" / "train.json")
+    assert figures["steps"] == lock["train"]["max_steps"]
+
+
 def test_picks_are_the_hardest_seeds_first(whole: Path) -> None:
     measured = {row["example_id"]: row for row in read_jsonl(whole / "round-01" / "measure.jsonl")}
     picked = read_jsonl(whole / "round-01" / "select.jsonl")[:16]

@@ -131,12 +131,13 @@ def test_the_starter_can_be_checked_as_it_is_and_writes_over_nothing(tmp_path: P
         write(folder)
 
 
-def test_settings_are_plain_json_prices_and_budgets_in_dollars_too() -> None:
+def test_settings_are_plain_json_prices_and_budgets_in_dollars_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEADER", "secret")
     teacher = {
         "use": "openai",
         "model": "m",
         "prices": {"input": 0.15, "output": "0.6"},
-        "extra_headers": {"X-Key": "secret"},
+        "extra_headers": {"X-Key": "${HEADER}"},
     }
     made = recipe.read({**NANO, "teacher": teacher, "budget": {"usd": 5}})
     plain = json.loads(json.dumps(made.settings))
