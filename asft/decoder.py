@@ -2,8 +2,9 @@
 
 import copy
 import inspect
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -11,7 +12,7 @@ from transformers import DynamicCache, GenerationMixin
 from transformers.cache_utils import DynamicLayer
 
 from asft.student import Loaded, prompt_ids
-from asft.types import Answer, Finish
+from asft.types import Answer, Finish, TokenStats
 
 LIVE_SHARE = 0.8
 """A batch is cut down to its open rows when fewer than this share of its rows are open."""
@@ -30,6 +31,7 @@ def answer(
     *,
     max_new_tokens: int = 256,
     batch_size: int = 128,
+    stats: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> list[Answer]:
     """Answer each prompt greedily; the result has the order of the prompts.
@@ -37,15 +39,21 @@ def answer(
     Prompts of like length share a batch, padded on the left. `progress` is told how many are done. An
     answer that reaches `max_new_tokens` without an end token has finish "length". The tokens are those of
     transformers' own `generate`, which also writes them where greedy is not all that the model asks for.
+    With `stats`, each answer has the statistics of its tokens, end token included, in float32 from the
+    logits that chose them; those that `generate` wrote have None.
     """
     ids = prompt_ids(loaded.tokenizer, prompts)
     order = sorted(range(len(ids)), key=lambda i: (len(ids[i]), i))
     folded = replace(loaded, model=_folded(loaded.model))
-    write = _greedy if _is_plain(folded.model) else _generate
+    plain = _is_plain(folded.model)
     answers: dict[int, Answer] = {}
     for start in range(0, len(order), batch_size):
         rows = order[start : start + batch_size]
-        written = write(folded, [ids[i] for i in rows], max_new_tokens)
+        asked = [ids[i] for i in rows]
+        if plain:
+            written = _greedy(folded, asked, max_new_tokens, stats)
+        else:
+            written = [_Row(token_ids=row) for row in _generate(folded, asked, max_new_tokens)]
         answers.update((i, _read(loaded, row)) for i, row in zip(rows, written, strict=True))
         if progress:
             progress(len(answers))
@@ -80,14 +88,36 @@ def _is_plain(model: Any) -> bool:
     )
 
 
+@dataclass
+class _Row:
+    """What is written of one answer, up to its end token or beyond."""
+
+    token_ids: list[int] = field(default_factory=list)
+    nll: list[float] = field(default_factory=list)
+    """Of each token, in nats; empty where it is not asked for."""
+    entropy: list[float] = field(default_factory=list)
+
+    def stats(self, tokens: int) -> TokenStats | None:
+        """Of its first tokens."""
+        if not self.nll:
+            return None
+        total = math.fsum(self.nll[:tokens])
+        return TokenStats(
+            tokens=tokens,
+            nll=total / tokens,
+            nll_sum=total,
+            entropy=math.fsum(self.entropy[:tokens]) / tokens,
+        )
+
+
 @torch.inference_mode()
-def _greedy(loaded: Loaded, rows: list[list[int]], max_new_tokens: int) -> list[list[int]]:
-    """The most likely tokens of each row, up to its end token or beyond; rows that have ended are dropped."""
+def _greedy(loaded: Loaded, rows: list[list[int]], max_new_tokens: int, stats: bool) -> list[_Row]:
+    """The most likely tokens of each row; rows that have ended are dropped."""
     ids, mask = _padded(loaded, rows)
     positions = (mask.cumsum(-1) - 1).clamp(min=0)
     ends = torch.tensor(sorted(loaded.end_ids), dtype=torch.long, device=ids.device)
     cache = DynamicCache(config=loaded.model.config)
-    written: list[list[int]] = [[] for _ in rows]
+    written = [_Row() for _ in rows]
     lines = list(written)
     live = torch.ones(len(rows), dtype=torch.bool, device=ids.device)
     for _ in range(max_new_tokens):
@@ -101,7 +131,14 @@ def _greedy(loaded: Loaded, rows: list[list[int]], max_new_tokens: int) -> list[
         ).logits
         tokens = logits[:, -1].argmax(-1)
         for line, token in zip(lines, tokens.tolist(), strict=True):
-            line.append(token)
+            line.token_ids.append(token)
+        if stats:
+            log_p = torch.log_softmax(logits[:, -1].float(), dim=-1)
+            chosen = log_p.gather(1, tokens[:, None])[:, 0]
+            spread = (log_p.exp() * log_p).sum(-1)
+            for line, a, b in zip(lines, chosen.tolist(), spread.tolist(), strict=True):
+                line.nll.append(-a)
+                line.entropy.append(-b)
         live &= ~torch.isin(tokens, ends)
         count = int(live.sum())
         if not count:
@@ -141,10 +178,11 @@ def _padded(loaded: Loaded, rows: list[list[int]]) -> tuple[torch.Tensor, torch.
     return ids, mask
 
 
-def _read(loaded: Loaded, ids: list[int]) -> Answer:
+def _read(loaded: Loaded, row: _Row) -> Answer:
     ends = loaded.end_ids
-    end = next((i for i, token in enumerate(ids) if token in ends), None)
+    end = next((i for i, token in enumerate(row.token_ids) if token in ends), None)
     finish: Finish = "length" if end is None else "stop"
-    kept = ids[:end]
+    kept = row.token_ids[:end]
     text = loaded.tokenizer.decode(kept, skip_special_tokens=True)
-    return Answer(text=text, token_ids=tuple(kept), finish=finish)
+    counted = len(kept) + (end is not None)
+    return Answer(text=text, token_ids=tuple(kept), finish=finish, stats=row.stats(counted))

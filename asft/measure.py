@@ -33,7 +33,13 @@ def measure(
     own: list[tuple[Answer, ...]] = [() for _ in examples]
     if "own" in needs:
         found = own_answers(
-            loaded, task, examples, max_new_tokens=max_new_tokens, batch_size=batch_size, progress=progress
+            loaded,
+            task,
+            examples,
+            max_new_tokens=max_new_tokens,
+            batch_size=batch_size,
+            stats=True,
+            progress=progress,
         )
         own = [(answer,) for answer in _with_stats(loaded, examples, found)]
     return [
@@ -49,12 +55,18 @@ def own_answers(
     *,
     max_new_tokens: int,
     batch_size: int,
+    stats: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> list[Answer]:
-    """The student's greedy answers with their grades, in the order of the examples."""
+    """The student's greedy answers with their grades, in order; `stats` is the decoder's."""
     prompts = [example.prompt for example in examples]
     answers = decoder.answer(
-        loaded, prompts, max_new_tokens=max_new_tokens, batch_size=batch_size, progress=progress
+        loaded,
+        prompts,
+        max_new_tokens=max_new_tokens,
+        batch_size=batch_size,
+        stats=stats,
+        progress=progress,
     )
     return [
         replace(answer, grade=task.grade(example, answer.text).value)
@@ -71,7 +83,12 @@ def _gold(loaded: Loaded, examples: Sequence[Example]) -> list[TokenStats | None
 
 
 def _with_stats(loaded: Loaded, examples: Sequence[Example], answers: Sequence[Answer]) -> list[Answer]:
-    """Statistics of the sampled token ids; the end token counts where it came, as it was sampled too."""
+    """Statistics of the sampled token ids, where the decoder gave none.
+
+    The end token counts where it came, as it was sampled too.
+    """
+    if all(answer.stats for answer in answers):
+        return list(answers)
     asked = prompt_ids(loaded.tokenizer, [example.prompt for example in examples])
     end = loaded.tokenizer.eos_token_id
     ids = [[*a.token_ids, *([end] if a.finish == "stop" else [])] for a in answers]

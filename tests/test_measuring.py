@@ -123,6 +123,22 @@ def test_answers_of_the_pocket_student_are_those_of_generate(pocket: student.Loa
         assert by_asft(pocket, PROMPTS, 50, batch_size) == expected
 
 
+def test_statistics_of_own_answers_are_those_that_the_scorer_finds(pocket: student.Loaded) -> None:
+    answers = decoder.answer(pocket, PROMPTS, max_new_tokens=50, batch_size=4, stats=True)
+    assert {answer.finish for answer in answers} == {"stop", "length"}
+    asked = student.prompt_ids(pocket.tokenizer, PROMPTS)
+    end = [pocket.tokenizer.eos_token_id]
+    ids = [[*a.token_ids, *(end if a.finish == "stop" else [])] for a in answers]
+    for answer, expected in zip(
+        answers, scorer.score(pocket, list(zip(asked, ids, strict=True))), strict=True
+    ):
+        assert answer.stats is not None
+        assert answer.stats.tokens == expected.tokens
+        assert answer.stats.nll_sum == pytest.approx(expected.nll_sum, abs=1e-3)
+        assert answer.stats.nll == pytest.approx(expected.nll, abs=1e-4)
+        assert answer.stats.entropy == pytest.approx(expected.entropy, abs=1e-4)
+
+
 @pytest.mark.parametrize(
     ("kind", "settings"),
     [("qwen2", {}), ("mistral", {"sliding_window": 16}), ("gpt_neox", {}), ("phi3", {"pad_token_id": 0})],

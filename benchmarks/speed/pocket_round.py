@@ -58,12 +58,9 @@ def one_round(settings: argparse.Namespace) -> tuple[dict[str, float], float, fl
     gold = student.answer_ids(base, [e.completion or e.answer for e in seeds])
     scorer.score(base, list(zip(asked, gold, strict=True)))
     lap("score gold")
-    own = decoder.answer(base, [e.prompt for e in seeds])
+    own = decoder.answer(base, [e.prompt for e in seeds], stats=True)
     lap("answer seeds")
-    ends = [[*a.token_ids, base.tokenizer.eos_token_id] for a in own]
-    stats = scorer.score(base, list(zip(asked, ends, strict=True)))
-    lap("score own answers")
-    hardest = sorted(range(len(seeds)), key=lambda i: (-stats[i].nll, seeds[i].id))
+    hardest = sorted(range(len(seeds)), key=lambda i: (-own[i].stats.nll, seeds[i].id))
     examples = write([seeds[i] for i in hardest[: settings.examples]])
     lap("write")
     with tempfile.TemporaryDirectory() as folder:
@@ -85,7 +82,7 @@ def main() -> None:
     )
     parser.add_argument("--salt", default="A")
     parser.add_argument("--examples", type=int, default=200)
-    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--repeat", type=int, default=3)
     settings = parser.parse_args()
     rounds = [one_round(settings) for _ in range(settings.repeat)]

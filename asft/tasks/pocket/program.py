@@ -276,16 +276,25 @@ def name_people(program: Program, rng: random.Random) -> Program:
     Where pronouns stand for the person, the friends are of the other sex, so that none is ambiguous.
     """
     name = rng.choice(NAMES)
-    if OPENERS[program.opener].kind == "age":
-        others = [other for other in NAMES if other != name]
-    else:
-        others = list(MEN if name in WOMEN else WOMEN)
-    friends = rng.sample(others, len(program.steps))
-    steps = [
-        replace(step, friend=friend) if step.friend else step
-        for step, friend in zip(program.steps, friends, strict=True)
-    ]
-    return replace(program, name=name, steps=tuple(steps))
+    friends = rng.sample((_ALL_OTHERS if program.opener == "age" else _OTHER_SEX)[name], len(program.steps))
+    steps = program.steps
+    if any(step.friend for step in steps):
+        steps = tuple(
+            replace(step, friend=friend) if step.friend else step
+            for step, friend in zip(steps, friends, strict=True)
+        )
+    return Program(
+        opener=program.opener,
+        name=name,
+        start=program.start,
+        noun=program.noun,
+        steps=steps,
+        wording=program.wording,
+    )
+
+
+_ALL_OTHERS = {name: tuple(other for other in NAMES if other != name) for name in NAMES}
+_OTHER_SEX = {name: MEN if name in WOMEN else WOMEN for name in NAMES}
 
 
 LENGTHS = {1: 0.24, 2: 0.34, 3: 0.26, 4: 0.12, 5: 0.03, 6: 0.01}
