@@ -7,7 +7,7 @@ its wordings, that sorts all instances into buckets: a (salt, split) owns one of
 
 import hashlib
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from asft.tasks.pocket.families import FAMILIES, OPENERS
@@ -275,22 +275,22 @@ def name_people(program: Program, rng: random.Random) -> Program:
 
     Where pronouns stand for the person, the friends are of the other sex, so that none is ambiguous.
     """
+    return _named(program, *_people(program, rng))
+
+
+def _people(program: Program, rng: random.Random) -> tuple[str, list[str]]:
+    """A name for the person, and one for each step's friend, whether it has one or not."""
     name = rng.choice(NAMES)
-    friends = rng.sample((_ALL_OTHERS if program.opener == "age" else _OTHER_SEX)[name], len(program.steps))
-    steps = program.steps
-    if any(step.friend for step in steps):
-        steps = tuple(
-            replace(step, friend=friend) if step.friend else step
-            for step, friend in zip(steps, friends, strict=True)
-        )
-    return Program(
-        opener=program.opener,
-        name=name,
-        start=program.start,
-        noun=program.noun,
-        steps=steps,
-        wording=program.wording,
-    )
+    others = (_ALL_OTHERS if program.opener == "age" else _OTHER_SEX)[name]
+    return name, rng.sample(others, len(program.steps))
+
+
+def _named(program: Program, name: str, friends: Sequence[str]) -> Program:
+    steps = [
+        replace(step, friend=friend) if step.friend else step
+        for step, friend in zip(program.steps, friends, strict=True)
+    ]
+    return replace(program, name=name, steps=tuple(steps))
 
 
 _ALL_OTHERS = {name: tuple(other for other in NAMES if other != name) for name in NAMES}
@@ -328,15 +328,16 @@ BUCKETS = 64
 
 def bucket(program: Program) -> int:
     """Which of the BUCKETS disjoint sets an instance belongs to; wordings do not matter."""
-    parts = [program.opener, program.name, str(program.start), program.noun]
-    for step in program.steps:
-        parts += [
-            step.family,
-            *map(str, step.args),
-            step.friend,
-            step.item,
-            *([step.word] if step.word else []),
-        ]
+    return _bucket(program, program.name, [step.friend for step in program.steps])
+
+
+def _bucket(program: Program, name: str, friends: Sequence[str]) -> int:
+    """The bucket of a program if its people were called so."""
+    parts = [program.opener, name, str(program.start), program.noun]
+    for step, friend in zip(program.steps, friends, strict=True):
+        parts += [step.family, *map(str, step.args), friend if step.friend else "", step.item]
+        if step.word:
+            parts.append(step.word)
     return hashlib.blake2b("\0".join(parts).encode(), digest_size=1).digest()[0] % BUCKETS
 
 
@@ -363,10 +364,11 @@ def _into(program: Program, buckets: frozenset[int], rng: random.Random) -> Prog
     the rare structure that so few numbers fit that none of its instances turns up.
     """
     for _ in range(8):
+        name, friends = program.name, [step.friend for step in program.steps]
         for _ in range(len(NAMES)):
-            if bucket(program) in buckets:
-                return program
-            program = name_people(program, rng)
+            if _bucket(program, name, friends) in buckets:
+                return _named(program, name, friends)
+            name, friends = _people(program, rng)
         varied = vary(program, rng)
         if varied is None:
             return None
