@@ -1,13 +1,13 @@
-"""Kill a run in every step, run the same command again, and compare with a run that was left alone.
+"""Kill one run in every step of every round, go on after each, and compare with a run that was left alone.
 
     python scripts/check_kill.py [RECIPE] [--set KEY.PATH=VALUE ...] [--only STEP ...] [--keep DIR]
 
-Each step of the first round and of the last is hit in a run of its own: quickstart takes about an hour, and
-`--set rounds=2 --set per_round=20 --set task.seeds=60 --set task.tests=60` some minutes. The teacher has to
-be `rules`. It is put behind an endpoint on this machine that counts requests, so that those which were made
-twice are known: what was in flight at the kill is in no ledger.
+The teacher has to be `rules`. It is put behind an endpoint on this machine that counts requests, so that
+those which were made twice are known: what was in flight at the kill is in no ledger. A kill that comes too
+late is tried again from a copy of the run directory.
 
-Prints a line per kill. Exits with 1 where a run ends otherwise than the one that was left alone.
+Prints a line per kill. Exits with 1 where the run ends otherwise than the one that was left alone, or where a
+kill never hit its step.
 """
 
 import argparse
@@ -128,7 +128,7 @@ class Check:
         before = steps[steps.index(step) - 1] if step != steps[0] else steps[-1]
         start = (folder if step != steps[0] else out / f"round-{number - 1:02d}") / ENDS[before]
         try:
-            wait(lambda: start.exists(), process)
+            wait(start.exists, process)
             if step in LONG:
                 seconds = read(self.whole / folder.name / f"{step}.manifest.json")["seconds"]
                 until = time.monotonic() + share * seconds
@@ -143,8 +143,31 @@ class Check:
             raise MissedError
         return time.monotonic() - began
 
-    def differences(self, out: Path) -> list[str]:
-        """What is not as in the run that was left alone."""
+    def hit(self, out: Path, number: int, step: str) -> bool:
+        """Kill in this step, and print the line; False where every kill came too late."""
+        before = out.with_name("before")
+        shutil.rmtree(before, ignore_errors=True)
+        if out.exists():
+            shutil.copytree(out, before)
+        asked, again = self.teacher.asked.copy(), self.teacher.again
+        for attempt in range(TRIES):
+            try:
+                seconds = self.kill(out, number, step, share=0.5 - 0.1 * attempt)
+            except MissedError:
+                self.teacher.asked = asked.copy()
+                shutil.rmtree(out)
+                if before.exists():
+                    shutil.copytree(before, out)
+                continue
+            made = self.teacher.again - again
+            told = f"killed after {seconds:5.1f} s, {made} requests made again"
+            print(f"round {number}  {step:<10} {told}", flush=True)
+            return True
+        print(f"round {number}  {step:<10} the kill came too late {TRIES} times", flush=True)
+        return False
+
+    def differences(self, out: Path, kills: int) -> list[str]:
+        """What is not as in the run that was left alone, after so many kills while the teacher was asked."""
         found = []
         for path in sorted(self.whole.glob("round-*/*")):
             other = out / path.relative_to(self.whole)
@@ -154,8 +177,8 @@ class Check:
                 found.append(str(path.relative_to(self.whole)))
         if paid(out) != paid(self.whole):
             found.append("the ledger")
-        if self.teacher.again > 2 * self.concurrency:
-            found.append(f"{self.teacher.again} requests paid again, with {self.concurrency} at once")
+        if self.teacher.again > kills * 2 * self.concurrency:  # in flight, and one commit group
+            found.append(f"{self.teacher.again} requests made again, with {self.concurrency} at once")
         return found
 
 
@@ -196,32 +219,6 @@ def read(path: Path) -> Any:
     return json.loads(path.read_text("utf-8")) if path.exists() else None
 
 
-def check_step(check: Check, out: Path, number: int, step: str) -> bool:
-    """Kill once in this step, go on, compare, and print the line; whether all is equal."""
-    for attempt in range(TRIES):
-        check.teacher.asked.clear()
-        shutil.rmtree(out, ignore_errors=True)
-        try:
-            first = check.kill(out, number, step, share=0.5 - 0.1 * attempt)
-            break
-        except MissedError:
-            continue
-    else:
-        print(f"round {number}  {step:<10} the kill came too late {TRIES} times", flush=True)
-        return False
-    second = check.finish(out)
-    found = check.differences(out)
-    told = f"DIFFERENT: {', '.join(found)}" if found else "equal"
-    print(
-        f"round {number}  {step:<10} killed after {first:6.1f} s, ended {second:6.1f} s later, "
-        f"{check.teacher.again:3d} requests paid again, {told}",
-        flush=True,
-    )
-    if not found:
-        shutil.rmtree(out)
-    return not found
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -229,7 +226,7 @@ def main() -> int:
     parser.add_argument("recipe", type=Path, nargs="?", default=recipes() / "quickstart.yaml")
     parser.add_argument("--set", action="append", default=[], metavar="KEY.PATH=VALUE", dest="overrides")
     parser.add_argument("--only", nargs="+", choices=list(ENDS), default=list(ENDS), metavar="STEP")
-    parser.add_argument("--keep", type=Path, metavar="DIR", help="where the runs lie, those that differ stay")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="where the two runs are put and kept")
     arguments = parser.parse_args()
     made = recipe.load(arguments.recipe, arguments.overrides)
     if made.settings["teacher"]["use"] != "rules":
@@ -248,18 +245,25 @@ def main() -> int:
         check = Check(command, teacher, made.engine.concurrency, keep / "whole")
         seconds = check.finish(check.whole)
         requests, twice = paid(check.whole)
+        again = twice + teacher.again
+        print(f"left alone: {seconds:.1f} s, {requests} requests, {again} of them twice", flush=True)
+        if again:
+            return 1
+        teacher.asked.clear()
+        killed = keep / "killed"
+        points = [(number, step) for number in range(1, made.rounds + 1) for step in arguments.only]
+        hit = [check.hit(killed, number, step) for number, step in points]
+        check.finish(killed)
+        found = check.differences(killed, kills=sum(step == "write" for _, step in points))
         print(
-            f"left alone: {seconds:.1f} s, {requests} requests, {twice + teacher.again} of them twice",
-            flush=True,
+            f"{sum(hit)} of {len(hit)} kills hit their step; {teacher.again} requests made again; "
+            + (f"DIFFERENT: {', '.join(found)}" if found else "the run ended in the same bytes")
         )
-        equal = twice + teacher.again == 0
-        for number in dict.fromkeys((1, made.rounds)):
-            for step in arguments.only:
-                equal &= check_step(check, keep / f"round-{number}-{step}", number, step)
+    equal = all(hit) and not found
     if equal and not arguments.keep:
         shutil.rmtree(keep)
     elif not equal:
-        print(f"the runs lie in {keep}")
+        print(f"the two runs lie in {keep}")
     return 0 if equal else 1
 
 
