@@ -60,11 +60,22 @@ class TeacherError(AsftError):
 class RetryableError(TeacherError):
     """A call that failed and may succeed if it is made again."""
 
-    def __init__(self, message: str, *, retry_after: float | None = None, charged: bool = False) -> None:
-        """`retry_after`: seconds that the endpoint asks to wait. `charged`: it may have cost its ceiling."""
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_after: float | None = None,
+        charged: bool = False,
+        rate_limited: bool = False,
+    ) -> None:
+        """`retry_after`: seconds that the endpoint asks to wait. `charged`: it may have cost its ceiling.
+
+        `rate_limited`: the endpoint says that it is asked too often (429), and not that it is in trouble.
+        """
         super().__init__(message)
         self.retry_after = retry_after
         self.charged = charged
+        self.rate_limited = rate_limited
 
 
 class FatalError(TeacherError):

@@ -178,6 +178,18 @@ Finish = Literal["stop", "length"]
 
 
 @dataclass(frozen=True, kw_only=True)
+class RateLimits:
+    """What an endpoint says that it still takes, in the headers of a reply; None where it says nothing."""
+
+    requests_left: int | None = None
+    requests_reset: float | None = None
+    """Seconds until all of its requests are there again."""
+    tokens_left: int | None = None
+    tokens_reset: float | None = None
+    """Seconds until all of its tokens are there again."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Reply:
     """What came back. Token counts are as the endpoint reports them."""
 
@@ -194,6 +206,10 @@ class Reply:
     seconds: float = 0.0
     estimated: bool = False
     """Whether the token counts are estimates, because the endpoint told none."""
+    reasoning: str = ""
+    """What the model thought aloud before the answer, where the endpoint keeps that apart."""
+    limits: RateLimits | None = None
+    """Not kept in the journal."""
 
 
 @dataclass(frozen=True, kw_only=True)

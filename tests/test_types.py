@@ -31,6 +31,7 @@ ONE_OF_EACH = [
     Message(role="user", content="hello"),
     Sampling(),
     Request(messages=(Message(role="user", content="hello"),)),
+    types.RateLimits(requests_left=3),
     Reply(text="", finish="stop", input_tokens=0, output_tokens=0),
 ]
 

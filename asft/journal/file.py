@@ -5,7 +5,7 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -136,10 +136,15 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 def row_of(stored: Stored) -> tuple[bytes, str, str | None, str | None, bytes]:
     """The row of `replies` that holds it, sealed."""
-    reply = None if stored.reply is None else json.dumps(asdict(stored.reply))
+    reply = None if stored.reply is None else json.dumps(_kept(stored.reply))
     # JSON takes the lone surrogates that a text may hold and SQLite does not.
     refusal = None if stored.refusal is None else json.dumps(stored.refusal)
     return stored.key, stored.request, reply, refusal, _seal(stored.key, reply, refusal)
+
+
+def _kept(reply: Reply) -> dict[str, Any]:
+    """A reply without what holds for a moment only."""
+    return {name: value for name, value in vars(reply).items() if name != "limits"}
 
 
 def _seal(key: bytes, reply: str | None, refusal: str | None) -> bytes:

@@ -225,7 +225,7 @@ class OpenAI:
             written = min(math.ceil(said / BYTES_PER_TOKEN), request.sampling.max_tokens)
         cached = _count(getattr(usage, "prompt_tokens_details", None), "cached_tokens") or 0
         reasoning = _count(getattr(usage, "completion_tokens_details", None), "reasoning_tokens") or 0
-        tokens = {
+        tokens: dict[str, Any] = {
             "input_tokens": read,
             "output_tokens": written,
             "cached_tokens": min(cached, read),
@@ -250,7 +250,8 @@ class OpenAI:
         if error.code == "insufficient_quota" or status == 402:
             return FatalError(f"{told}. The account has no credit left; add some, and run again to continue")
         if status in (408, 409, 429) or status >= 500:
-            return RetryableError(told, retry_after=_seconds(error.response.headers))
+            after = _seconds(error.response.headers)
+            return RetryableError(told, retry_after=after, rate_limited=status == 429)
         if status in (401, 403):
             return FatalError(f"{told}. Set {self.key_env} to a key that may use {self.model!r}")
         if status == 404:
