@@ -18,8 +18,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from asft.engine import Endpoint
 from asft.errors import AsftError, RecipeError
-from asft.recipe import Recipe
-from asft.types import Ceiling, Context, Draft, Example, Message, Pick
+from asft.recipe import Reading, Recipe
+from asft.types import Ceiling, Context, Draft, Example, Message, Pick, Task, Teacher, Writer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,14 +34,15 @@ class _Looked:
     warnings: list[str]
 
 
-def start(recipe: Recipe) -> list[str]:
+def start(reading: Reading) -> list[str]:
     """What may not be meant, a sentence each. Raises RecipeError with all that stops the run."""
-    return _look(recipe).warnings
+    return _look(reading).warnings
 
 
-def check(recipe: Recipe) -> str:
+def check(reading: Reading) -> str:
     """A text for the terminal. Raises RecipeError with all that stops the run."""
-    looked = _look(recipe)
+    looked = _look(reading)
+    recipe = reading.recipe()
     context = looked.context
     ceilings = [recipe.writer.ceiling(_pick(seed), context) for seed in context.seeds]
     most = max(ceilings, key=lambda c: c.input_tokens + c.output_tokens)
@@ -75,37 +76,36 @@ def check(recipe: Recipe) -> str:
     return "\n".join(lines)
 
 
-def _look(recipe: Recipe) -> _Looked:
-    problems: list[str] = []
-    splits = {split: _load(recipe, split, problems) for split in ("seed", "test")}
+def _look(reading: Reading) -> _Looked:
+    """Look at every part that could be made, so that what is wrong with one hides no other."""
+    parts = reading.parts
+    problems = list(reading.problems)
+    task, teacher, writer, budget = (parts[key] for key in ("task", "teacher", "writer", "budget"))
+    splits = {split: _load(task, split, problems) if task else () for split in ("seed", "test")}
     context = Context(
-        task=recipe.task,
-        seeds=splits["seed"],
-        accepted=(),
-        test=splits["test"],
-        round=1,
-        seed=recipe.seed,
+        task=task, seeds=splits["seed"], accepted=(), test=splits["test"], round=1, seed=parts["seed"] or 0
     )
-    prompt = _first_prompt(recipe, context, problems) if context.seeds else ()
-    teacher = _ask_teacher(recipe, problems)
-    if recipe.budget.usd is not None and Endpoint.of(recipe.teacher).prices is None:
+    prompt = _first_prompt(writer, context, problems) if writer and context.seeds else ()
+    said = _ask_teacher(teacher, parts["settings"]["teacher"]["use"], problems) if teacher else ""
+    if teacher and budget and budget.usd is not None and Endpoint.of(teacher).prices is None:
         problems.append(
             "budget.usd: the teacher's prices are unknown; give it `prices`, or a budget of tokens"
         )
-    problems += _passed_on(recipe)
+    problems += _passed_on(parts["train"], parts["lora"])
     if problems:
         raise RecipeError("\n".join(problems))
+    recipe = reading.recipe()
     return _Looked(
         context=context,
         prompt=prompt,
-        teacher=teacher,
+        teacher=said,
         warnings=[*_votes(recipe), *_references(context, recipe)],
     )
 
 
-def _load(recipe: Recipe, split: str, problems: list[str]) -> tuple[Example, ...]:
+def _load(task: Task, split: str, problems: list[str]) -> tuple[Example, ...]:
     try:
-        examples = tuple(recipe.task.load(split))
+        examples = tuple(task.load(split))
     except AsftError as error:
         problems.append(f"task: {error}")
         return ()
@@ -114,10 +114,9 @@ def _load(recipe: Recipe, split: str, problems: list[str]) -> tuple[Example, ...
     return examples
 
 
-def _ask_teacher(recipe: Recipe, problems: list[str]) -> str:
+def _ask_teacher(teacher: Teacher, name: str, problems: list[str]) -> str:
     """Its name, and what its own `check` says; a teacher need not have one."""
-    name = str(recipe.settings["teacher"]["use"])
-    own = getattr(recipe.teacher, "check", None)
+    own = getattr(teacher, "check", None)
     if own is None:
         return name
     try:
@@ -128,11 +127,11 @@ def _ask_teacher(recipe: Recipe, problems: list[str]) -> str:
     return f"{name}: {said}" if said else name
 
 
-def _first_prompt(recipe: Recipe, context: Context, problems: list[str]) -> tuple[Message, ...]:
+def _first_prompt(writer: Writer, context: Context, problems: list[str]) -> tuple[Message, ...]:
     """The first request about the first seed that there is one about."""
     reason = ""
     for seed in context.seeds:
-        script = recipe.writer.write(_pick(seed), context, random.Random(0))
+        script = writer.write(_pick(seed), context, random.Random(0))
         try:
             requests = next(script)
         except StopIteration as end:
@@ -158,22 +157,23 @@ def _pick(example: Example) -> Pick:
 # What goes to trl and peft
 
 
-def _passed_on(recipe: Recipe) -> Iterator[str]:
+def _passed_on(train: Mapping[str, Any], lora: Mapping[str, Any]) -> Iterator[str]:
     """Values of `train` and `lora` that have another type; trl and peft find out when the data is paid."""
-    if recipe.train:
+    if train:
         from trl import SFTConfig
 
-        yield from _wrong_types("train", SFTConfig, recipe.train)
-    if recipe.lora:
+        yield from _wrong_types("train", SFTConfig, train)
+    if lora:
         from peft import LoraConfig
 
-        yield from _wrong_types("lora", LoraConfig, recipe.lora)
+        yield from _wrong_types("lora", LoraConfig, lora)
 
 
 def _wrong_types(key: str, config: type[Any], values: Mapping[str, Any]) -> Iterator[str]:
     hints = typing.get_type_hints(config)
     for name, value in values.items():
-        wanted = _checkable(hints[name])
+        # An unknown key is a problem of its own.
+        wanted = _checkable(hints[name]) if name in hints else None
         if wanted is None:
             continue
         try:

@@ -105,11 +105,12 @@ def _set_argument(parser: argparse.ArgumentParser, what: str) -> None:
 def _run(arguments: argparse.Namespace, given: list[str]) -> int:
     from asft import check, recipe
 
-    made = recipe.load(arguments.recipe, arguments.overrides)
-    out = arguments.out or Path("runs") / made.name
+    reading = recipe.look(arguments.recipe, arguments.overrides)
+    out = arguments.out or Path("runs") / reading.parts["name"]
     if not (out / "run.json").exists():
-        for warning in check.start(made):
+        for warning in check.start(reading):
             print(f"asft: warning: {warning}", file=sys.stderr)
+    made = reading.recipe()
 
     from asft import loop, report
     from asft.progress import Progress
@@ -127,7 +128,7 @@ def _run(arguments: argparse.Namespace, given: list[str]) -> int:
 def _check(arguments: argparse.Namespace, given: list[str]) -> int:
     from asft import check, recipe
 
-    print(check.check(recipe.load(arguments.recipe, arguments.overrides)))
+    print(check.check(recipe.look(arguments.recipe, arguments.overrides)))
     return 0
 
 

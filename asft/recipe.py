@@ -108,8 +108,34 @@ HIDDEN = "(not written down)"
 """What `settings` hold of an option that may be a secret."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """A recipe as far as it could be read."""
+
+    parts: Mapping[str, Any]
+    """The fields of a `Recipe`; None where they are missing or wrong."""
+    problems: tuple[str, ...]
+    """All that is wrong, each under its key."""
+
+    def recipe(self) -> Recipe:
+        """The recipe. Raises RecipeError that lists all problems."""
+        if self.problems:
+            raise RecipeError("\n".join(self.problems))
+        return Recipe(**self.parts)
+
+
 def load(path: Path, overrides: Iterable[str] = ()) -> Recipe:
     """Read a recipe. Raises RecipeError that lists all problems, each under its key."""
+    return look(path, overrides).recipe()
+
+
+def read(given: Mapping[str, Any]) -> Recipe:
+    """Check plain data and make the plug-ins. Raises RecipeError that lists all problems."""
+    return look_at(given).recipe()
+
+
+def look(path: Path, overrides: Iterable[str] = ()) -> Reading:
+    """Read a recipe as far as it goes. Raises RecipeError where the file holds none."""
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -125,11 +151,11 @@ def load(path: Path, overrides: Iterable[str] = ()) -> Recipe:
     for override in overrides:
         _override(given, override)
     given.setdefault("name", path.stem)
-    return read(given)
+    return look_at(given)
 
 
-def read(given: Mapping[str, Any]) -> Recipe:
-    """Check plain data and make the plug-ins. Raises RecipeError that lists all problems."""
+def look_at(given: Mapping[str, Any]) -> Reading:
+    """Check plain data and make the plug-ins, as far as it goes."""
     problems: list[str] = []
     for key in given:
         if key not in _KEYS:
@@ -147,22 +173,21 @@ def read(given: Mapping[str, Any]) -> Recipe:
         made[key] = _section(key, cls, given.get(key), problems)
     for key, names in (("train", _sft_keys), ("lora", _lora_keys)):
         made[key] = _passed_on(key, given.get(key), names, problems)
-    if problems:
-        raise RecipeError("\n".join(problems))
     per_round = numbers["per_round"] or 0
-    everything: dict[str, Any] = {
+    parts: dict[str, Any] = {
         **made,
         "name": str(given.get("name", "run")),
         "seed": numbers["seed"],
         "rounds": numbers["rounds"],
         "per_round": per_round,
         "max_drafts": numbers["max_drafts"] or 4 * per_round,
-        "filters": tuple(filters),
+        "filters": tuple(one for one in filters if one is not None),
     }
-    named = {kind: str(given[kind]["use"]) for kind in _PLUGINS}
-    settings = {key: _plain(value, named.get(key)) for key, value in sorted(everything.items())}
-    settings["filters"] = [_plain(f, str(item["use"])) for f, item in zip(filters, listed, strict=True)]
-    return Recipe(**everything, settings=settings)
+    uses = {kind: str(given[kind]["use"]) for kind in _PLUGINS if made[kind] is not None}
+    settings = {key: _plain(value, uses.get(key)) for key, value in sorted(parts.items())}
+    pairs = zip(filters, listed, strict=True)
+    settings["filters"] = [_plain(one, str(item["use"])) for one, item in pairs if one is not None]
+    return Reading(parts={**parts, "settings": settings}, problems=tuple(problems))
 
 
 def options(overrides: Iterable[str]) -> dict[str, Any]:

@@ -140,21 +140,26 @@ def test_a_prompt_that_is_not_there_is_told(refused: Tell) -> None:
     assert refused("check", writer=writer).startswith("writer: there is no prompt 'questoin'; did you mean")
 
 
-def test_all_that_is_wrong_with_data_teacher_and_training_is_told_at_once(
+def test_all_that_is_wrong_with_keys_data_teacher_and_training_is_told_at_once(
     refused: Tell, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("OPENAI_API_KEY")
     told = refused(
         "check",
+        rouns=3,
+        selector={"use": "tops"},
         task={"use": "qa", "seed": lines(here / "empty.jsonl")},
         teacher={"use": "openai", "model": "m"},
         budget={"usd": 5},
-        lora={"r": "many"},
+        lora={"r": "many", "rr": 3},
     ).splitlines()
-    assert told[0] == "5 problems:"
+    assert told[0] == "8 problems:"
     for line, start in zip(
         told[1:],
         (
+            "  rouns: unknown key, did you mean 'rounds'?",
+            "  selector: there is no selector 'tops'; did you mean 'top'?",
+            "  lora.rr: unknown key",
             f"  task: {here}/empty.jsonl: there are no rows in it; give a file with at least one question",
             "  task: task 'qa' has no test data; set its option 'test'",
             "  teacher: the environment variable OPENAI_API_KEY is not set",
