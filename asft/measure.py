@@ -24,13 +24,18 @@ def measure(
 ) -> list[Observation]:
     """One observation per example, in their order, with what `needs` names and nothing else.
 
-    "gold" is None for an example without a worked reference. Raises DataError for an unknown need.
+    "gold" is None for an example without a worked reference. `progress` gets the number of finished
+    measurements, one per example and need. Raises DataError for an unknown need.
     """
     unknown = [need for need in needs if need not in NEEDS]
     if unknown:
         raise DataError(f"nothing measures {', '.join(unknown)}; measurements: {', '.join(NEEDS)}")
-    gold = _gold(loaded, examples) if "gold" in needs else [None] * len(examples)
+    gold: Sequence[TokenStats | None] = [None] * len(examples)
     own: list[tuple[Answer, ...]] = [() for _ in examples]
+    before = 0
+    if "gold" in needs:
+        gold = _gold(loaded, examples, progress)
+        before = len(examples)
     if "own" in needs:
         found = own_answers(
             loaded,
@@ -39,7 +44,7 @@ def measure(
             max_new_tokens=max_new_tokens,
             batch_size=batch_size,
             stats=True,
-            progress=progress,
+            progress=progress and (lambda done: progress(before + done)),
         )
         own = [(answer,) for answer in _with_stats(loaded, examples, found)]
     return [
@@ -74,11 +79,14 @@ def own_answers(
     ]
 
 
-def _gold(loaded: Loaded, examples: Sequence[Example]) -> list[TokenStats | None]:
+def _gold(
+    loaded: Loaded, examples: Sequence[Example], progress: Callable[[int], None] | None
+) -> list[TokenStats | None]:
     worked = [i for i, example in enumerate(examples) if example.completion]
     asked = prompt_ids(loaded.tokenizer, [examples[i].prompt for i in worked])
     answers = answer_ids(loaded, [examples[i].completion or "" for i in worked])
-    stats = dict(zip(worked, scorer.score(loaded, list(zip(asked, answers, strict=True))), strict=True))
+    found = scorer.score(loaded, list(zip(asked, answers, strict=True)), progress=progress)
+    stats = dict(zip(worked, found, strict=True))
     return [stats.get(i) for i in range(len(examples))]
 
 

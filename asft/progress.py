@@ -24,15 +24,16 @@ class Progress:
         if self._live:
             self._draw(f"{title} ...")
 
-    def update(self, done: int, note: str = "") -> None:
-        """How far the step is."""
+    def update(self, done: int, note: str = "", total: int | None = None) -> None:
+        """How far the step is; `total` where it was not known at the start."""
         now = time.monotonic()
         if now - self._shown < self._every:
             return
         self._shown = now
         rate = done / max(now - self._started, 1e-9)
-        total = f"/{self._total}" if self._total is not None else ""
-        self._draw("  ".join(filter(None, (f"{self._title}  {done}{total}", f"{rate:.1f}/s", note))))
+        whole = self._total if total is None else total
+        counted = f"{done}" if whole is None else f"{done}/{whole}"
+        self._draw("  ".join(filter(None, (f"{self._title}  {counted}", f"{rate:.1f}/s", note))))
 
     def end(self, note: str = "") -> None:
         """The step is done; its line stays."""

@@ -1,6 +1,6 @@
 """Exact statistics of given token ids under the student: negative log-likelihood and entropy."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 
@@ -13,12 +13,13 @@ def score(
     rows: Sequence[tuple[Sequence[int], Sequence[int]]],
     *,
     batch_tokens: int | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> list[TokenStats]:
     """Statistics of each row's answer ids given its prompt ids; the result has the order of the rows.
 
     Rows of like length share a batch of about `batch_tokens` tokens, padded on the right: by default 8192,
     and 2048 on a CPU, whose caches hold no more. Logits of the answers alone are computed in float32. Rows
-    without answer ids raise ValueError.
+    without answer ids raise ValueError. `progress` gets the number of finished rows.
     """
     most = batch_tokens or (2048 if loaded.model.device.type == "cpu" else 8192)
     order = sorted(range(len(rows)), key=lambda i: (len(rows[i][0]) + len(rows[i][1]), i))
@@ -31,6 +32,8 @@ def score(
         if following is None or width * (len(batch) + 1) > most:
             found.update(zip(batch, _batch(loaded, [rows[i] for i in batch]), strict=True))
             batch = []
+            if progress:
+                progress(len(found))
     return [found[i] for i in range(len(rows))]
 
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ class Trained:
     student: Student
     examples: int
     dropped: int
-    """Examples without a worked answer, which are not trained on."""
+    """Examples that are not trained on: without a worked answer, or with a prompt that fills `max_length`."""
     truncated: int
     """Examples longer than `max_length`, whose ends are cut off."""
     steps: int
@@ -40,12 +40,14 @@ def train(
     start: str | None = None,
     sft: Mapping[str, Any] | None = None,
     lora: Mapping[str, Any] | None = None,
+    progress: Callable[[int, int, str], None] | None = None,
 ) -> Trained:
     """Train a LoRA adapter on worked answers and save it to `out`; the base stays as it was.
 
     The adapter is a fresh one, or goes on from the folder `start`. The loss is on the answer and its end
     token only. `sft` and `lora` go to TRL's SFTConfig and peft's LoraConfig under their own names.
-    Raises DataError where there is nothing to train on.
+    `progress` gets each finished step, the number of all, and the loss as text where it is logged. Raises
+    DataError where there is nothing to train on.
     """
     import datasets
     from peft import LoraConfig, PeftModel, get_peft_model
@@ -59,8 +61,8 @@ def train(
     on_cpu = loaded.model.device.type == "cpu"
     to_trl, to_peft = settings(sft or {}, lora or {}, on_cpu=on_cpu)
     to_trl |= {"output_dir": str(out), "seed": seed}
-    lengths = _lengths(loaded, worked)
     limit = to_trl["max_length"]
+    worked, lengths = _fitting(loaded, worked, limit)
     set_seed(seed)
     model: Any
     with renamed_checkpointing():
@@ -84,6 +86,8 @@ def train(
             processing_class=loaded.tokenizer,
         )
         trainer.remove_callback(PrinterCallback)
+        if progress:
+            trainer.add_callback(_telling(progress))
         trainer.train()
     model.save_pretrained(str(out))
     model.unload()
@@ -146,7 +150,33 @@ def _batching(sft: Mapping[str, Any], on_cpu: bool) -> dict[str, int]:
     return {"per_device_train_batch_size": at_once, "gradient_accumulation_steps": 16 // at_once}
 
 
-def _lengths(loaded: Loaded, examples: Sequence[Example]) -> list[int]:
-    asked = prompt_ids(loaded.tokenizer, [example.prompt for example in examples])
-    answers = answer_ids(loaded, [example.completion or "" for example in examples])
-    return [len(prompt) + len(answer) for prompt, answer in zip(asked, answers, strict=True)]
+def _fitting(
+    loaded: Loaded, examples: Sequence[Example], limit: int | None
+) -> tuple[list[Example], list[int]]:
+    """Those of which at least a token of the answer is left within `limit`, and how long each is, uncut.
+
+    TRL would train on nothing for the others. Raises DataError where none is left.
+    """
+    asked = [len(ids) for ids in prompt_ids(loaded.tokenizer, [example.prompt for example in examples])]
+    answers = [len(ids) for ids in answer_ids(loaded, [example.completion or "" for example in examples])]
+    fits = [i for i, prompt in enumerate(asked) if limit is None or prompt < limit]
+    if not fits:
+        raise DataError(
+            f"train.max_length = {limit} cuts the whole answer off every example: the shortest prompt has "
+            f"{min(asked)} tokens; make it larger, or leave it out"
+        )
+    return [examples[i] for i in fits], [asked[i] + answers[i] for i in fits]
+
+
+def _telling(progress: Callable[[int, int, str], None]) -> Any:
+    """A callback of transformers that tells how far it is."""
+    from transformers import TrainerCallback
+
+    class Telling(TrainerCallback):
+        """Tells after each step."""
+
+        def on_step_end(self, args: Any, state: Any, control: Any, **others: Any) -> None:
+            losses = [entry["loss"] for entry in state.log_history[-1:] if "loss" in entry]
+            progress(state.global_step, state.max_steps, f"loss {losses[0]:.3f}" if losses else "")
+
+    return Telling()

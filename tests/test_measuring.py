@@ -7,7 +7,7 @@ import torch
 from peft import LoraConfig, get_peft_model
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from asft import decoder, scorer, student
+from asft import decoder, measure, scorer, student
 from asft.tasks.pocket.task import Pocket
 
 
@@ -199,3 +199,20 @@ def test_progress_is_told_after_each_batch(pocket: student.Loaded) -> None:
     prompts = [e.prompt for e in Pocket(seeds=5).load("seed")]
     decoder.answer(pocket, prompts, max_new_tokens=2, batch_size=2, progress=seen.append)
     assert seen == [2, 4, 5]
+
+
+def test_progress_counts_references_and_own_answers(pocket: student.Loaded) -> None:
+    seen: list[int] = []
+    task = Pocket(seeds=5)
+    measure.measure(
+        pocket,
+        task,
+        task.load("seed"),
+        ("gold", "own"),
+        max_new_tokens=2,
+        batch_size=3,
+        progress=seen.append,
+    )
+    assert seen == sorted(seen)
+    assert 5 in seen
+    assert seen[-2:] == [8, 10]

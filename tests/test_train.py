@@ -85,3 +85,28 @@ def test_a_student_that_is_not_there_is_told_with_the_next_step() -> None:
 def test_a_folder_without_an_adapter_is_told(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="holds no LoRA adapter"):
         student.load(student.Student(adapter=str(tmp_path)), "cpu")
+
+
+def test_an_example_whose_prompt_fills_the_length_is_dropped_and_counted(tmp_path: Path) -> None:
+    base = student.load(student.Student(), "cpu")
+    examples = hard_examples()
+    asked = [len(ids) for ids in student.prompt_ids(base.tokenizer, [e.prompt for e in examples])]
+    limit = sorted(asked)[8]
+    trained = train.train(base, examples, tmp_path, sft={"max_steps": 1, "max_length": limit})
+    short = sum(length < limit for length in asked)
+    assert (trained.examples, trained.dropped) == (short, len(examples) - short)
+    assert 0 < trained.truncated <= short
+    with pytest.raises(
+        DataError, match=f"max_length = 8 cuts .* the shortest prompt has {min(asked)} tokens"
+    ):
+        train.train(base, examples, tmp_path, sft={"max_steps": 1, "max_length": 8})
+
+
+def test_each_step_is_told(tmp_path: Path) -> None:
+    seen: list[tuple[int, int, str]] = []
+    base = student.load(student.Student(), "cpu")
+    sft = {"max_steps": 3, "logging_steps": 2}
+    train.train(base, hard_examples(), tmp_path, sft=sft, progress=lambda *told: seen.append(told))
+    assert [told[:2] for told in seen] == [(1, 3), (2, 3), (3, 3)]
+    assert seen[0][2] == ""
+    assert seen[2][2].startswith("loss ")

@@ -34,7 +34,7 @@ def measure(line: Line, number: int) -> None:
     previous = line.adapter(number - 1)
 
     def make(folder: Path) -> None:
-        line.progress.start(f"round {number}: measure", len(line.seeds))
+        line.progress.start(f"round {number}: measure", len(needs) * len(line.seeds))
         with student.wearing(line.base, str(previous) if previous else None) as loaded:
             observations = measuring.measure(
                 loaded,
@@ -223,6 +223,7 @@ def train(line: Line, number: int) -> None:
             start=str(previous) if previous else None,
             sft=recipe.train,
             lora=recipe.lora,
+            progress=lambda step, steps, note: line.progress.update(step, note, steps),
         )
         # Seconds and paths change from run to run; what is trained on does not.
         figures = {k: v for k, v in dataclasses.asdict(trained).items() if k not in ("student", "seconds")}
