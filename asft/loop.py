@@ -4,20 +4,17 @@ Whoever has read `run` and `run_round` knows the product. Between steps there ar
 directory, so that a run goes on wherever it stopped.
 """
 
-import platform
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import asft
 from asft import steps, train
 from asft.errors import JournalError, RunError
 from asft.journal import Journal, mend
+from asft.origin import changed, origin
 from asft.progress import Progress
 from asft.recipe import Recipe
-from asft.rundir import RunDir, write_json, write_text
+from asft.rundir import RunDir, read_json, write_json, write_text
 from asft.steps import Line
 from asft.stop import ending_well
 
@@ -52,7 +49,7 @@ def run(
                 dir=where,
                 journal=journal,
                 progress=progress,
-                begin=lambda: _put_down(recipe, where, source),
+                begin=lambda: _go_on(recipe, where, source, progress),
             )
             steps.evaluate(line, 0)
             done = [steps.summarise(line, 0)]
@@ -112,19 +109,19 @@ def _open(recipe: Recipe, where: RunDir, source: str, command: Sequence[str]) ->
                 "give another directory with --out"
             )
         _put_down(recipe, where, source)
-        write_json(
-            kept,
-            {
-                "name": recipe.name,
-                "seed": recipe.seed,
-                "started": datetime.now(UTC).isoformat(timespec="seconds"),
-                "command": list(command),
-                "task": recipe.settings["task"],
-                "student": recipe.settings["student"],
-                "versions": versions(),
-                "hardware": hardware(),
-            },
-        )
+        write_json(kept, origin(recipe, command))
+
+
+def _go_on(recipe: Recipe, where: RunDir, source: str, progress: Progress) -> None:
+    """Put down what the next step is made under; tell, and mark in run.json, what that changes of the run."""
+    kept = where.path / "run.json"
+    about = read_json(kept)
+    mark, told = changed(about, read_json(where.path / "recipe.lock.json"), recipe)
+    if mark is not None:
+        for line in told:
+            progress.say(line)
+        write_json(kept, {**about, "changes": [*about.get("changes", []), mark]})
+    _put_down(recipe, where, source)
 
 
 def _put_down(recipe: Recipe, where: RunDir, source: str) -> None:
@@ -133,26 +130,3 @@ def _put_down(recipe: Recipe, where: RunDir, source: str) -> None:
 
     to_trl, to_peft = train.settings(recipe.train, recipe.lora, on_cpu=not torch.cuda.is_available())
     write_json(where.path / "recipe.lock.json", {**recipe.settings, "train": to_trl, "lora": to_peft})
-
-
-def versions() -> dict[str, str]:
-    """What the run depends on."""
-    found = {"asft": asft.__version__, "python": platform.python_version()}
-    for name in ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "openai", "vllm"):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
-
-
-def hardware() -> dict[str, Any]:
-    """What it runs on; the same results byte for byte are promised on the same."""
-    import torch
-
-    return {
-        "machine": platform.machine(),
-        "system": f"{platform.system()} {platform.release()}",
-        "threads": torch.get_num_threads(),
-        "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
-    }

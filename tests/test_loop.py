@@ -219,6 +219,33 @@ def test_another_setting_is_refused_and_more_rounds_are_not(whole: Path, tmp_pat
     assert digests(out) == digests(whole)
 
 
+def test_a_run_that_is_extended_says_so_and_is_marked(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    run(out, rounds=1)
+    assert read_json(out / "run.json")["changes"] == []
+    run(out, rounds=2)
+    [mark] = read_json(out / "run.json")["changes"]
+    assert (mark["extended"], mark["other"]) == (["rounds was 1, now 2"], [])
+    assert "The run is extended: rounds was 1, now 2.\n" in (tmp_path / "progress.txt").read_text()
+
+
+def test_other_versions_are_told_once_when_a_run_goes_on_under_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "run"
+    run(out, rounds=1)
+    monkeypatch.setattr("asft.__version__", "99.0")
+    run(out, rounds=1)
+    assert read_json(out / "run.json")["changes"] == [], "nothing was made under them"
+    run(out, rounds=1, redo="evaluate")
+    run(out, rounds=1, redo="evaluate")
+    [mark] = read_json(out / "run.json")["changes"]
+    assert mark["other"] == [
+        f"versions.asft was {read_json(out / 'run.json')['versions']['asft']!r}, now '99.0'"
+    ]
+    assert (tmp_path / "progress.txt").read_text().count("under other versions or hardware") == 1
+
+
 def test_settings_that_were_refused_are_not_put_down_as_those_of_the_run(tmp_path: Path) -> None:
     run(tmp_path / "run", rounds=1)
     before = (tmp_path / "run" / "recipe.lock.json").read_bytes()

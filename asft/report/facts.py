@@ -254,5 +254,7 @@ class Facts:
     """Key path and value, as in recipe.lock.json."""
     versions: tuple[tuple[str, str], ...]
     hardware: tuple[tuple[str, str], ...]
+    changes: tuple[str, ...]
+    """What the run was extended by, and under what else it went on, a sentence each."""
     notes: tuple[str, ...]
     """What is missing or does not fit, a sentence each."""

@@ -54,6 +54,7 @@ def gather(run: Run) -> Facts:
         settings=tuple(_flat(run.settings)),
         versions=tuple(_flat(part(run.about, "versions"))),
         hardware=tuple(_flat(run.about.get("hardware"), "")),
+        changes=tuple(_changes(run.about)),
         notes=tuple(notes),
     )
 
@@ -201,6 +202,14 @@ def _told(row: Row, key: str) -> str:
     if isinstance(value, list):
         return " ".join(map(str, value))
     return "" if value is None else value if isinstance(value, str) else json.dumps(value)
+
+
+def _changes(about: Row) -> Iterator[str]:
+    """A sentence for each time that the run went on as something else."""
+    marks = about.get("changes")
+    for mark in marks if isinstance(marks, list) else []:
+        what = [str(one) for key in ("extended", "other") for one in mark.get(key, ())]
+        yield f"{mark.get('at', 'Later')}: {'; '.join(what)}."
 
 
 def _flat(value: Any, path: str = "") -> Iterator[tuple[str, str]]:

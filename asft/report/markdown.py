@@ -68,6 +68,7 @@ def markdown(facts: Facts) -> str:
         table(tables.times(facts)),
         "## Settings and versions",
         *([block(facts.command)] if facts.command else []),
+        "\n".join(f"- {inline(change)}" for change in facts.changes),
         table(tables.pairs(facts.versions, ("Package", "Version"))),
         table(tables.pairs(facts.hardware, ("Part", "Value"))),
         table(tables.pairs(facts.settings, ("Setting", "Value"))),

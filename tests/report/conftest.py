@@ -326,6 +326,7 @@ def about() -> dict[str, Any]:
         "command": ["asft", "run", "recipes/quickstart.yaml", "--out", "runs/quickstart"],
         "versions": {"asft": "0.1.0", "python": "3.11.7", "torch": "2.13.0", "transformers": "5.19.0"},
         "hardware": {"cpu": "2 cores", "memory": "8 GiB", "accelerator": None},
+        "changes": [{"at": "2026-03-02T09:00:00+00:00", "extended": ["rounds was 2, now 3"], "other": []}],
     }
 
 

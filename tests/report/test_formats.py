@@ -28,6 +28,7 @@ def test_all_formats_say_the_same_figures(run: Path) -> None:
         "duplicate: equal to a seed",
         "torch",
         "2.13.0",
+        "rounds was 2, now 3",
     ):
         assert figure in html
         assert figure in text
