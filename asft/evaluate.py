@@ -38,7 +38,8 @@ def evaluate(
 def summarise(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Accuracy = right / all items, with its 95% Wilson interval; shares unparsable and cut off; by tag.
 
-    A grade of None is never right. Tags with more than 60 values are left out. Raises DataError for no rows.
+    A grade of None is never right. Of a tag with more than 60 values `too_fine` has their number, and nothing
+    else. Raises DataError for no rows.
     """
     if not rows:
         raise DataError("the test split is empty; there is nothing to evaluate on")
@@ -61,4 +62,5 @@ def summarise(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "by_tag": {
             tag: dict(sorted(values.items())) for tag, values in sorted(by_tag.items()) if len(values) <= 60
         },
+        "too_fine": {tag: len(values) for tag, values in sorted(by_tag.items()) if len(values) > 60},
     }

@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -345,7 +345,7 @@ def test_the_index_of_the_test_split_is_made_once() -> None:
     class Counted(tuple[Example, ...]):
         read = 0
 
-        def __iter__(self):  # type: ignore[no-untyped-def]
+        def __iter__(self) -> Iterator[Example]:
             Counted.read += 1
             return super().__iter__()
 

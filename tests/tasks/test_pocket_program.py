@@ -27,7 +27,6 @@ from asft.tasks.pocket.program import (
     vary,
 )
 
-UNCOMMON = {name: 1.0 for name, family in FAMILIES.items() if family.group == "uncommon"}
 WEIGHTS = {name: 1.0 for name, family in FAMILIES.items() if family.group != "common"}
 
 

@@ -66,7 +66,7 @@ def made(question: str, solution: str, seed: int = 0) -> Variant:
 def test_a_variant_has_other_numbers_and_the_same_words() -> None:
     new = made(QUESTION, SOLUTION)
     assert re.sub(r"\d+", "N", new.question) == re.sub(r"\d+", "N", QUESTION)
-    number = int(re.search(r"\d+", new.question).group())  # type: ignore[union-attr]
+    number = int(re.findall(r"\d+", new.question)[0])
     assert number != 48
     assert number % 2 == 0
     # half as many in May: n/2, and n + n/2 altogether

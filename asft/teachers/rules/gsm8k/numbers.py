@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal
+from typing import Literal, cast
 
 from asft.teachers.rules.arithmetic import NUMBER, to_fraction
 
@@ -83,16 +83,17 @@ def read(text: str, *, fractions: bool = True) -> list[Number]:
     """
     found = []
     for match in (_PATTERN if fractions else _APART).finditer(text):
-        kind = match.lastgroup
-        value = _value(kind or "", match.group())
-        if kind is not None and value is not None:
+        # Every alternative of the patterns is a named group, and the names are the kinds.
+        kind = cast(Kind, match.lastgroup)
+        value = _value(kind, match.group())
+        if value is not None:
             found.append(
-                Number(start=match.start(), end=match.end(), text=match.group(), value=value, kind=kind)  # type: ignore[arg-type]
+                Number(start=match.start(), end=match.end(), text=match.group(), value=value, kind=kind)
             )
     return found
 
 
-def _value(kind: str, text: str) -> Fraction | None:
+def _value(kind: Kind, text: str) -> Fraction | None:
     low = text.lower()
     if kind == "digits":
         return to_fraction(text)

@@ -198,8 +198,9 @@ class _Rules:
         return None if total is None else [*seen, total]
 
     def _question_holds(self, values: Sequence[Fraction]) -> bool:
-        for low, high in self.ordered:
-            if evaluate(low, values, ()) >= evaluate(high, values, ()):  # type: ignore[operator]
+        for one, other in self.ordered:
+            low, high = evaluate(one, values, ()), evaluate(other, values, ())
+            if low is None or high is None or low >= high:
                 return False
         total = sum((values[i] for i in self.shares), Fraction(0))
         if self.share_total <= 100 < total or (self.share_total == 100 != total):
