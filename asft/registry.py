@@ -11,7 +11,7 @@ import hashlib
 import importlib
 import importlib.util
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, TypeVar, cast, dataclass_transform
@@ -148,6 +148,7 @@ def _hint(word: str, known: Iterable[str], label: str) -> str:
 def _problems(error: ValidationError, given: Mapping[str, Any], cls: type[Any]) -> list[str]:
     """One sentence per option at fault. A union fails once per member; those messages are joined."""
     options = [f.name for f in dataclasses.fields(cls) if f.init]
+    secret = {f.name for f in dataclasses.fields(cls) if not f.repr}
     messages: dict[str, list[str]] = {}
     for detail in error.errors():
         location = detail["loc"]
@@ -157,13 +158,16 @@ def _problems(error: ValidationError, given: Mapping[str, Any], cls: type[Any]) 
         elif detail["type"] == "missing" and len(location) == 1:
             messages[f"option {location[0]!r} is missing"] = []
         else:
-            where = _where(location, given) if location else ""
+            where = _where(location, given, secret) if location else ""
             messages.setdefault(where, []).append(detail["msg"].removeprefix("Value error, "))
     return [": ".join(filter(None, (where, " or ".join(found)))) for where, found in messages.items()]
 
 
-def _where(location: tuple[int | str, ...], given: Mapping[str, Any]) -> str:
-    """The key and the value at fault; parts that name a member of a union lead nowhere and are left out."""
+def _where(location: tuple[int | str, ...], given: Mapping[str, Any], secret: Set[str]) -> str:
+    """The key and the value at fault; parts that name a member of a union lead nowhere and are left out.
+
+    The value of an option that is shown nowhere, because it may hold a secret, is not shown here either.
+    """
     value: Any = given
     path: list[str] = []
     for part in location:
@@ -172,6 +176,8 @@ def _where(location: tuple[int | str, ...], given: Mapping[str, Any]) -> str:
         except (TypeError, LookupError):
             continue
         path.append(str(part))
+    if path and path[0] in secret:
+        return f"option {'.'.join(path)!r}"
     shown = repr(value)
     return f"option {'.'.join(path)!r} = {shown if len(shown) <= 100 else shown[:97] + '...'}"
 

@@ -317,6 +317,7 @@ def test_a_key_in_place_of_its_variable_is_refused_and_not_shown(refused: Tell) 
     [
         ({"extra_headers": {"X-Api-Key": KEY}}, "teacher: extra_headers.X-Api-Key would put a secret into"),
         ({"base_url": f"https://me:{KEY}@example.com/v1"}, "teacher: base_url holds a user, a password"),
+        ({"extra_headers": KEY}, "teacher: option 'extra_headers': Input should be a valid dictionary"),
         ({"api_key": KEY}, "teacher: unknown option 'api_key', options: model, base_url, key_env"),
     ],
 )
