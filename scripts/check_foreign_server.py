@@ -31,9 +31,9 @@ from typing import Any
 
 import yaml
 
-from asft import steps
 from asft.journal import Journal
 from asft.rundir import read_jsonl
+from asft.steps.summary import phrase
 from asft.student import POCKET
 from asft.writers import REASONS
 
@@ -186,12 +186,12 @@ def show(drafts: list[dict[str, Any]], verdicts: dict[int, dict[str, Any]], out:
         verdict = verdicts.get(draft["number"], {"decision": "keep"})
         reason = draft["reason"] if draft["example"] is None else verdict.get("reason", "")
         if draft["example"] is None or verdict["decision"] != "keep":
-            reasons.setdefault(steps.phrase(reason), []).append(reason)
+            reasons.setdefault(phrase(reason), []).append(reason)
     written = sum(draft["example"] is not None for draft in drafts)
     kept = sum(row["decision"] == "keep" for row in verdicts.values())
     print(f"  {len(drafts)} drafts, {written} written, {kept} kept")
-    for phrase, told in sorted(reasons.items(), key=lambda item: -len(item[1])):
-        print(f"  {len(told):4d}  {phrase}, such as: {told[0]}")
+    for reason, told in sorted(reasons.items(), key=lambda item: -len(item[1])):
+        print(f"  {len(told):4d}  {reason}, such as: {told[0]}")
     with Journal(out / "journal.sqlite") as journal:
         for row in journal.sums():
             print(
@@ -205,7 +205,7 @@ def unaccounted(drafts: list[dict[str, Any]], verdicts: dict[int, dict[str, Any]
     for at, draft in enumerate(drafts):
         if draft["number"] != at:
             wrong.append(f"draft {at} is missing")
-        if draft["example"] is None and steps.phrase(draft["reason"]) not in REASONS:
+        if draft["example"] is None and phrase(draft["reason"]) not in REASONS:
             wrong.append(f"draft {at} is none for no known reason: {draft['reason']!r}")
         if draft["example"] is not None and at not in verdicts:
             wrong.append(f"draft {at} has no verdict")

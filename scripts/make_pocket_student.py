@@ -12,7 +12,7 @@ import argparse
 import multiprocessing
 import random
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -136,7 +136,7 @@ def make_optimizer(model: LlamaForCausalLM, lr: float) -> torch.optim.AdamW:
 
 def encode(tokenizer: PreTrainedTokenizerFast, rows: list[tuple[str, str]]) -> list[tuple[list[int], int]]:
     """Token ids of each problem in chat form, and how many of them are the prompt."""
-    user, assistant, end = tokenizer.convert_tokens_to_ids(["<|user|>", "<|assistant|>", "<|end|>"])
+    user, assistant, end = map(tokenizer.convert_tokens_to_ids, ("<|user|>", "<|assistant|>", "<|end|>"))
     questions = tokenizer([q for q, _ in rows], add_special_tokens=False)["input_ids"]
     answers = tokenizer([a for _, a in rows], add_special_tokens=False)["input_ids"]
     return [([user, *q, assistant, *a, end], len(q) + 2) for q, a in zip(questions, answers, strict=True)]
@@ -188,7 +188,7 @@ def train(
             logits.float().flatten(0, 1), ids[:, 1:].flatten(), reduction="none"
         )
         loss = (nll * weight[:, 1:].flatten()).sum() / weight[:, 1:].sum()
-        loss.backward()
+        torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
@@ -260,7 +260,7 @@ def main() -> None:
         (settings.weak, WEAK),
         (sum(RARE.values()) / settings.decay, RARE),
     )
-    special: dict[str, float] = Counter()
+    special: dict[str, float] = defaultdict(float)
     for share, group in groups:
         for name, weight in group.items():
             special[name] += share * weight / sum(group.values())
