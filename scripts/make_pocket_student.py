@@ -136,7 +136,8 @@ def make_optimizer(model: LlamaForCausalLM, lr: float) -> torch.optim.AdamW:
 
 def encode(tokenizer: PreTrainedTokenizerFast, rows: list[tuple[str, str]]) -> list[tuple[list[int], int]]:
     """Token ids of each problem in chat form, and how many of them are the prompt."""
-    user, assistant, end = map(tokenizer.convert_tokens_to_ids, ("<|user|>", "<|assistant|>", "<|end|>"))
+    known = tokenizer.get_vocab()
+    user, assistant, end = known["<|user|>"], known["<|assistant|>"], known["<|end|>"]
     questions = tokenizer([q for q, _ in rows], add_special_tokens=False)["input_ids"]
     answers = tokenizer([a for _, a in rows], add_special_tokens=False)["input_ids"]
     return [([user, *q, assistant, *a, end], len(q) + 2) for q, a in zip(questions, answers, strict=True)]
