@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from asft import steps, train
-from asft.errors import JournalError, RunError
-from asft.journal import Journal, mend
+from asft.errors import RunError
+from asft.journal import open_journal
 from asft.origin import changed, origin
 from asft.progress import Progress
 from asft.recipe import Recipe
@@ -31,11 +31,19 @@ OURS = (
 
 
 def run(
-    recipe: Recipe, out: Path, *, source: str, command: Sequence[str], redo: str | None, progress: Progress
+    recipe: Recipe,
+    out: Path,
+    *,
+    source: str,
+    command: Sequence[str],
+    redo: str | None,
+    progress: Progress,
+    journal: Path | None = None,
 ) -> list[dict[str, Any]]:
     """Do a whole run, or go on with it; returns the summary of each round, base first.
 
-    `source` is the recipe's text and `command` how the user started it; both are kept. SIGTERM ends it like
+    `source` is the recipe's text and `command` how the user started it; both are kept. `journal` is one that
+    runs share; None: the one that the run began with, by default its own. SIGTERM ends it like
     Ctrl-C: what has arrived is put on the disk first. Raises RunError where the directory holds another
     run, or where a round accepts nothing.
     """
@@ -43,11 +51,11 @@ def run(
         if redo is not None:
             where.redo(redo)
         _open(recipe, where, source, command)
-        with _journal(where, progress) as journal:
+        with open_journal(where.path, journal, progress.say) as replies:
             line = Line(
                 recipe=recipe,
                 dir=where,
-                journal=journal,
+                journal=replies,
                 progress=progress,
                 begin=lambda: _go_on(recipe, where, source, progress),
             )
@@ -75,27 +83,6 @@ def run_round(line: Line, number: int) -> dict[str, Any] | None:
     steps.train(line, number)
     steps.evaluate(line, number)
     return steps.summarise(line, number)
-
-
-def _journal(where: RunDir, progress: Progress) -> Journal:
-    """The run's journal; what is whole of it, where it is damaged. Raises JournalError where nothing is."""
-    path = where.path / "journal.sqlite"
-    has_asked = any(where.path.glob("round-*/select.manifest.json"))
-    told = mend(path)
-    if told is not None:
-        progress.say(told)
-    elif has_asked and not path.exists():
-        progress.say(
-            f"{path} is missing: finished steps stay as they are, and what an unfinished one asks is asked, "
-            "and paid, again"
-        )
-    elif has_asked and not path.stat().st_size:
-        raise JournalError(
-            f"{path} is empty, so all replies in it are lost, and what was spent is not known. Put a copy in "
-            "its place; or remove it and run again: finished steps stay as they are, and what an unfinished "
-            "one asks is asked, and paid, again"
-        )
-    return Journal(path)
 
 
 def _open(recipe: Recipe, where: RunDir, source: str, command: Sequence[str]) -> None:

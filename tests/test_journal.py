@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -18,7 +19,15 @@ from hypothesis import strategies as st
 
 from asft.budget import Amount
 from asft.errors import JournalError
-from asft.journal import Journal, Line, Stored, mend, request_text, salvage
+from asft.journal import (
+    Journal,
+    Line,
+    Reading,
+    Stored,
+    mend,
+    request_text,
+    salvage,
+)
 from asft.types import Message, Reply, Request, Sampling
 
 ENDPOINT = {"base_url": "local", "model": "m"}
@@ -252,7 +261,7 @@ def filled(path: Path, count: int) -> list[Stored]:
 def test_a_cut_off_journal_is_told_with_the_way_to_save_what_is_whole(path: Path) -> None:
     kept = filled(path, 200)
     path.write_bytes(path.read_bytes()[: -40 * 4096])
-    with pytest.raises(JournalError, match=r"damaged .*`python -m asft\.journal"):
+    with pytest.raises(JournalError, match=r"damaged .*`asft journal salvage"):
         Journal(path)
     fresh = path.with_name("fresh.sqlite")
     replies, _ = salvage(path, fresh)
@@ -343,9 +352,10 @@ def test_a_journal_of_which_nothing_can_be_read_is_left_where_it_is(path: Path) 
 def test_saving_works_from_the_command_line_as_the_message_says(path: Path) -> None:
     filled(path, 5)
     fresh = path.with_name("fresh.sqlite")
-    command = [sys.executable, "-m", "asft.journal", str(path), str(fresh)]
+    command = [sys.executable, "-m", "asft", "journal", "salvage", str(path), str(fresh)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (0, "copied 5 replies and 5 lines\n")
+    copied = f"copied 5 replies and 5 lines of the ledger to {fresh}\n"
+    assert (done.returncode, done.stdout) == (0, copied)
     again = subprocess.run(command, capture_output=True, text=True, check=False)
     assert again.returncode == 1
     assert "exists already" in again.stderr
@@ -379,10 +389,103 @@ def test_after_a_kill_what_was_stored_is_there_with_its_line_and_nothing_else(pa
         assert journal.spent().requests == count
 
 
-def test_two_processes_may_write_to_one_journal(path: Path) -> None:
-    with Journal(path, run="one") as one, Journal(path, run="two") as two:
-        for number in range(20):
-            for journal in (one, two):
-                kept = stored(f"{journal.run} {number}")
-                journal.store([line(kept)], [kept])
-        assert (one.spent().requests, two.spent().requests) == (20, 20)
+def write_some(path: Path, run: str) -> None:
+    with Journal(path, run=run) as journal:
+        for number in range(100):
+            # Every second question is one that the other asks too.
+            kept = stored(f"{run if number % 2 else 'both'} {number}")
+            journal.store([line(kept)], [kept])
+
+
+def test_two_processes_write_to_one_new_journal_at_once(path: Path) -> None:
+    runs = ("one", "two")
+    spawn = multiprocessing.get_context("spawn")
+    processes = [spawn.Process(target=write_some, args=(path, run)) for run in runs]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+    assert [process.exitcode for process in processes] == [0, 0]
+    with Reading(path) as journal:
+        # 50 of each alone, and 50 of both.
+        assert len(list(journal.replies())) == 150
+        assert [len(list(journal.replies(run))) for run in runs] == [100, 100]
+        assert [journal.sums(run, "paid")[0].requests for run in runs] == [100, 100]
+
+
+# A gap in the log
+
+
+@pytest.fixture
+def left(path: Path) -> tuple[Path, list[Stored]]:
+    """A journal as a killed run leaves it: file and log; each of its 20 replies is a commit."""
+    kept = [stored(f"question {n} {'x' * 3000}") for n in range(20)]
+    copy = path.with_name("left.sqlite")
+    with Journal(path) as journal:
+        for one in kept:
+            journal.store([line(one)], [one])
+        for end in ("", "-wal"):
+            shutil.copyfile(f"{path}{end}", f"{copy}{end}")
+    return copy, kept
+
+
+FRAME = 24 + 4096
+
+
+def damage(path: Path, at: int, length: int, byte: int = 0) -> None:
+    """Overwrite bytes of the log; `at` counts from its end where it is negative."""
+    log = path.with_name(f"{path.name}-wal")
+    data = bytearray(log.read_bytes())
+    start = at % len(data)
+    data[start : start + length] = bytes([byte]) * len(data[start : start + length])
+    log.write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("at", "length", "byte"),
+    [
+        pytest.param(32 + 9 * FRAME + 500, 3, 0xFF, id="a few bytes of a page"),
+        pytest.param(8 * 4096, 4096, 0, id="a block of the disk"),
+        pytest.param(32 + 8 * FRAME, 24, 0, id="the header of a frame"),
+        pytest.param(0, 32, 0, id="the header of the log"),
+    ],
+)
+def test_damage_within_the_log_is_told_and_what_lies_behind_it_is_saved(
+    left: tuple[Path, list[Stored]], at: int, length: int, byte: int
+) -> None:
+    path, kept = left
+    damage(path, at, length, byte)
+    before = [Path(f"{path}{end}").read_bytes() for end in ("", "-wal")]
+    for opened in (Journal, Reading):
+        with pytest.raises(
+            JournalError, match=r"frame \d+ of its log is damaged, which hides \d+ transactions"
+        ):
+            opened(path)
+    assert [Path(f"{path}{end}").read_bytes() for end in ("", "-wal")] == before
+    assert "is left.sqlite.damaged-1 now" in (mend(path) or "")
+    with Journal(path) as journal:
+        found = [journal.find(one.key) == one for one in kept]
+    # The page that is lost was written again by later commits; at most what it alone held is gone.
+    assert sum(found) >= 19
+    assert found[-1]
+
+
+def test_damage_to_the_last_commit_alone_is_taken_for_a_crash(left: tuple[Path, list[Stored]]) -> None:
+    path, kept = left
+    damage(path, -100, 100)
+    assert mend(path) is None
+    with Journal(path) as journal:
+        assert [journal.find(one.key) for one in kept] == [*kept[:-1], None]
+
+
+def test_a_log_with_frames_of_an_earlier_round_of_it_is_whole(path: Path) -> None:
+    with Journal(path) as journal:
+        for n in range(30):
+            journal.store([line(stored(str(n)))], [stored(f"{n} {'x' * 3000}")])
+        # All is copied into the database, and the log begins again at its start.
+        sqlite3.connect(path).execute("PRAGMA wal_checkpoint(RESTART)").connection.close()
+        journal.store([line(stored("last"))], [stored("last")])
+        assert path.with_name("journal.sqlite-wal").stat().st_size > 30 * FRAME
+        assert mend(path) is None
+        with Reading(path) as reading:
+            assert len(list(reading.replies())) == 31

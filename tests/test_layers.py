@@ -29,7 +29,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "asft.registry": {"asft.errors"},
     "asft.prompts": {"asft.types", "asft.errors"},
     "asft.budget": {"asft.types", "asft.errors", "asft.registry"},
-    "asft.journal.*": {"asft.types", "asft.errors", "asft.budget"},
+    "asft.journal.*": {"asft.types", "asft.errors", "asft.budget", "asft.rundir"},
     "asft.serve": {"asft.types", "asft.errors"},
     "asft.testing.*": {"asft.errors"},
     "asft.engine.*": {"asft.types", "asft.errors", "asft.budget", "asft.journal"},
@@ -70,10 +70,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "asft.starter": {"asft.errors", "asft.prompts"},
     "asft.__main__": {"asft.cli"},
     # The command line may call anything; nothing else may import it.
-    "asft.cli": {
+    "asft.cli.*": {
         "asft.errors",
         "asft.check",
         "asft.evaluate",
+        "asft.journal.*",
         "asft.loop",
         "asft.progress",
         "asft.recipe",

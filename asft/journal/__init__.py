@@ -10,19 +10,26 @@ each reply that it uses, however often it is killed and continued, and also wher
 a reply, at its ceiling; a call that costs nothing (a 429, a 500, no connection) is no line.
 """
 
+from asft.journal.reading import Call, Counted, Reading
 from asft.journal.records import Line, LineKind, LineRole, Stored, Sum, key_of, request_text
+from asft.journal.runs import of_run, open_journal
 from asft.journal.salvage import mend, salvage
 from asft.journal.store import Journal
 
 __all__ = [
+    "Call",
+    "Counted",
     "Journal",
     "Line",
     "LineKind",
     "LineRole",
+    "Reading",
     "Stored",
     "Sum",
     "key_of",
     "mend",
+    "of_run",
+    "open_journal",
     "request_text",
     "salvage",
 ]

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields
@@ -15,6 +16,8 @@ from asft.types import Reply
 
 APPLICATION = 0x61736674  # "asft" in the file's header: what tells a journal from any other SQLite file
 VERSION = 1
+PATIENCE = 30.0
+"""Seconds to wait for another process that writes."""
 
 SCHEMA = """
 CREATE TABLE replies (
@@ -65,14 +68,21 @@ INSERT_LINE = (
 def connect(path: Path) -> sqlite3.Connection:
     """A connection that reads and writes; each commit is on the disk when it returns."""
     # Transactions are opened by hand. The engine writes in a thread, so that a slow disk stalls no call.
-    connection = sqlite3.connect(path, timeout=30.0, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA synchronous = FULL")
+    return connection
+
+
+def read_only(path: Path, mode: str = "mode=ro") -> sqlite3.Connection:
+    """A connection for reading. A text that is no UTF-8 is read too, and not what was written there."""
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True, timeout=PATIENCE)
+    connection.text_factory = lambda data: data.decode("utf-8", "replace")
     return connection
 
 
 def prepare(connection: sqlite3.Connection, path: Path) -> None:
     """Check that the file is a whole journal, or make one of an empty file."""
-    [(mode,)] = connection.execute("PRAGMA journal_mode = WAL").fetchall()
+    mode = _turn_on_log(connection)
     if mode != "wal":
         raise JournalError(f"{path}: the file system cannot hold a journal safely; use a local disk")
     with transaction(connection):
@@ -84,6 +94,26 @@ def prepare(connection: sqlite3.Connection, path: Path) -> None:
             connection.execute(f"PRAGMA user_version = {VERSION}")
             connection.execute(f"PRAGMA application_id = {APPLICATION}")
             return
+    check(connection, path)
+
+
+def _turn_on_log(connection: sqlite3.Connection) -> str:
+    """SQLite does not wait for another process that opens the same new file, so this does."""
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            [(mode,)] = connection.execute("PRAGMA journal_mode = WAL").fetchall()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(0.01)
+        else:
+            return str(mode)
+
+
+def check(connection: sqlite3.Connection, path: Path) -> None:
+    """Raise JournalError where the file is no whole journal of this version; nothing is written."""
+    [(application,)] = connection.execute("PRAGMA application_id").fetchall()
     if application != APPLICATION:
         raise JournalError(f"{path} is a database of another program and no journal; name another file")
     [(version,)] = connection.execute("PRAGMA user_version").fetchall()
@@ -100,7 +130,7 @@ def damaged(path: Path, what: str) -> JournalError:
     """The error that says what is wrong with the file, and how to go on."""
     return JournalError(
         f"{path} is damaged ({' '.join(what.split())}); nothing in it was changed. Copy what is whole with"
-        f" `python -m asft.journal {path} NEW`, remove {path.name} with its -wal and -shm, give NEW its name,"
+        f" `asft journal salvage {path} NEW`, remove {path.name} with its -wal and -shm, give NEW its name,"
         " and run again: only what is lost is asked for again"
     )
 

@@ -5,8 +5,10 @@ damaged file stays beside the new one.
 """
 
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from asft.errors import JournalError
@@ -17,11 +19,13 @@ from asft.journal.file import (
     REPLY_COLUMNS,
     connect,
     prepare,
+    read_only,
     row_of,
     stored_of,
     told,
     transaction,
 )
+from asft.journal.wal import find_gap, without_log
 
 ENDS = ("", "-wal", "-shm")
 """What SQLite adds to the name of a database for the files that belong to it."""
@@ -70,7 +74,7 @@ def salvage(damaged: Path, fresh: Path) -> tuple[int, int]:
     if not damaged.is_file():
         raise JournalError(f"{damaged} does not exist; name the damaged journal")
     columns = [*LINE_COLUMNS, "run", "at"]
-    with closing(_reader(damaged)) as old:
+    with _whole_log(damaged) as path, closing(read_only(path)) as old:
         # Else SQLite reads nothing at all of a file that is shorter than its header says.
         old.execute("PRAGMA writable_schema = ON")
         rows = _readable(old, f"SELECT {REPLY_COLUMNS} FROM replies")
@@ -92,8 +96,10 @@ def salvage(damaged: Path, fresh: Path) -> tuple[int, int]:
 
 def _is_damaged(path: Path) -> bool:
     """Whether a page or a reply is not what was written. Of a file that is no journal others tell."""
+    if find_gap(path) is not None:
+        return True
     try:
-        with closing(_reader(path)) as old:
+        with closing(read_only(path)) as old:
             [(found,)] = old.execute("PRAGMA quick_check(1)").fetchall()
             if found != "ok":
                 return True
@@ -104,10 +110,17 @@ def _is_damaged(path: Path) -> bool:
         return error.sqlite_errorcode != sqlite3.SQLITE_NOTADB
 
 
-def _reader(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
-    connection.text_factory = lambda data: data.decode("utf-8", "replace")
-    return connection
+@contextmanager
+def _whole_log(path: Path) -> Iterator[Path]:
+    """The database; where its log has a gap, a copy that holds what is whole on both sides of it."""
+    gap = find_gap(path)
+    if gap is None:
+        yield path
+        return
+    with TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
+        copy = Path(folder) / path.name
+        copy.write_bytes(without_log(path, gap))
+        yield copy
 
 
 def _readable(connection: sqlite3.Connection, query: str) -> list[tuple[Any, ...]]:

@@ -2,11 +2,9 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import fields
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
-from typing import Literal
 
 from asft.budget import Amount
 from asft.errors import JournalError
@@ -22,7 +20,9 @@ from asft.journal.file import (
     told,
     transaction,
 )
+from asft.journal.reading import Counted, sums
 from asft.journal.records import Line, Stored, Sum
+from asft.journal.wal import find_gap
 
 
 class Journal:
@@ -39,6 +39,10 @@ class Journal:
         with told(path):
             if not path.parent.is_dir():
                 raise JournalError(f"{path}: the folder does not exist; create it first")
+            # SQLite takes damage in its log for the end of it, and drops what lies behind at once.
+            gap = find_gap(path)
+            if gap is not None:
+                raise damaged(path, str(gap))
             self._writer = connect(path)
             try:
                 prepare(self._writer, path)
@@ -112,20 +116,10 @@ class Journal:
         """What this run was charged for calls that timed out."""
         return self._spent("kind = 'timeout'")
 
-    def sums(self, counted: Literal["charged", "paid"] = "charged") -> list[Sum]:
+    def sums(self, counted: Counted = "charged") -> list[Sum]:
         """This run's ledger by round, step, role and purpose: what it was charged, or what it really paid."""
         with told(self.path):
-            rows = self._reader.execute(
-                "SELECT round, step, role, purpose, SUM(requests), SUM(input_tokens), SUM(cached_tokens),"
-                " SUM(reasoning_tokens), SUM(output_tokens),"
-                " CASE WHEN COUNT(cost_usd) = COUNT(*) THEN SUM(cost_usd) END, SUM(flops), SUM(seconds),"
-                " SUM(kind = 'timeout'), SUM(kind = 'refusal'), SUM(estimated)"
-                f" FROM ledger WHERE run = ? AND {counted}"
-                " GROUP BY round, step, role, purpose ORDER BY round, step, role, purpose",
-                (self.run,),
-            ).fetchall()
-        names = [field.name for field in fields(Sum)]
-        return [Sum(**dict(zip(names, row, strict=True))) for row in rows]
+            return sums(self._reader, self.run, counted)
 
     def _spent(self, condition: str, *values: object) -> Amount:
         with told(self.path):

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from asft import __version__
+from asft.cli import journal
 from asft.errors import AsftError, RecipeError
 
 
@@ -58,6 +59,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="[ROUND/]STEP",
         help="do this step and all that follows it again, as in round-02/measure",
     )
+    run.add_argument(
+        "--journal", type=Path, metavar="FILE", help="a journal that runs share, so that none pays twice"
+    )
     run.set_defaults(call=_run)
 
     check = commands.add_parser("check", help="say all that is wrong with a recipe, and what it can cost")
@@ -79,6 +83,8 @@ def _parser() -> argparse.ArgumentParser:
     report = commands.add_parser("report", help="write the report of a run again")
     report.add_argument("folder", type=Path, metavar="DIR")
     report.set_defaults(call=_report)
+
+    journal.add(commands)
 
     listing = commands.add_parser("list", help="every plug-in and its options")
     listing.add_argument("kind", nargs="?")
@@ -118,7 +124,15 @@ def _run(arguments: argparse.Namespace, given: list[str]) -> int:
     source = arguments.recipe.read_text(encoding="utf-8")
     if arguments.overrides:
         source = "".join(f"# --set {override}\n" for override in arguments.overrides) + source
-    loop.run(made, out, source=source, command=["asft", *given], redo=arguments.redo, progress=Progress())
+    loop.run(
+        made,
+        out,
+        source=source,
+        command=["asft", *given],
+        redo=arguments.redo,
+        progress=Progress(),
+        journal=arguments.journal,
+    )
     paths = report.write(out)
     print(report.terminal(out))
     print(f"\nReport: {paths.html}")
