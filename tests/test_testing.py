@@ -429,6 +429,7 @@ def test_another_key_is_answered_401_and_another_model_404() -> None:
         (request(None, method="GET", path="/nothing"), 404, "no GET /nothing"),
         (request({"model": "test"}), 400, "with messages"),
         (request([]), 400, "with messages"),
+        (request({"model": "test", "messages": []}), 400, "with messages"),
         (chat("a", stream=True), 400, "stream"),
     ],
 )

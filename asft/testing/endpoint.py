@@ -31,6 +31,7 @@ class _Work:
     asked: Asked
     body: dict[str, Any]
     digest: bytes
+    prompt: str
     attempt: int
     fault: Fault | None
     at: float = field(default_factory=time.monotonic)
@@ -134,7 +135,8 @@ class Endpoint:
     def _chat(self, connection: Connection, asked: Asked) -> None:
         try:
             body = json.loads(asked.body)
-            known_by = digest(body["messages"])
+            messages = body["messages"]
+            known_by, prompt = digest(messages), text_of(messages[-1])
         except (ValueError, LookupError, TypeError, AttributeError):
             connection.answer(400, _error("the body is no JSON object with messages"), {})
             return
@@ -147,7 +149,7 @@ class Endpoint:
             return
         attempt = self._counts.came(known_by)
         fault = self._faults.drawn(known_by, attempt)
-        work = _Work(connection, asked, body, known_by, attempt, fault)
+        work = _Work(connection, asked, body, known_by, prompt, attempt, fault)
         self._open.add(work)
         connection.on_lost = lambda: self._end(work, None, gone=True)
         if fault == "refused":
@@ -226,9 +228,8 @@ class Endpoint:
         if not work.has_place and work in self._queue:
             self._queue.remove(work)
         self._leave(work)
-        messages = work.body["messages"]
         call = Call(
-            prompt=text_of(messages[-1]) if messages else "",
+            prompt=work.prompt,
             digest=work.digest,
             attempt=work.attempt,
             fault=work.fault,

@@ -29,6 +29,7 @@ CLIENTS: dict[str, tuple[Path | None, str, str]] = {
     "bare openai": (None, "bare.py", "tuned"),
     "distilabel, as shipped": (PEERS / "distilabel", "peer_distilabel.py", "shipped"),
     "distilabel, tuned": (PEERS / "distilabel", "peer_distilabel.py", "tuned"),
+    "distilabel, replicas": (PEERS / "distilabel", "peer_distilabel.py", "replicas"),
     "curator, as shipped": (PEERS / "curator", "peer_curator.py", "shipped"),
     "curator, tuned": (PEERS / "curator", "peer_curator.py", "tuned"),
 }

@@ -14,5 +14,6 @@ install() {
     "$folder/bin/pip" freeze >"$folder/versions.txt"
 }
 
-install distilabel "distilabel[openai]==1.5.3"
+# Its extra leaves out requests, which it imports.
+install distilabel "distilabel[openai]==1.5.3" requests
 install curator "bespokelabs-curator==0.1.31"

@@ -39,7 +39,7 @@ def arguments(**defaults: Any) -> argparse.Namespace:
     parser.add_argument("--steps", type=int, choices=(1, 2), default=1)
     parser.add_argument("--timeout", type=float, default=60.0, help="seconds for one call")
     parser.add_argument("--out", type=Path, required=True, help="folder for rows.jsonl and figures.json")
-    parser.add_argument("--setting", choices=("shipped", "tuned"), default="tuned")
+    parser.add_argument("--setting", choices=("shipped", "tuned", "replicas"), default="tuned")
     parser.set_defaults(**defaults)
     return parser.parse_args()
 
