@@ -6,6 +6,7 @@ python -m asft.testing --latency lognormal:0.5:0.6:20 --faults error_500=0.05,re
 import argparse
 import asyncio
 import contextlib
+import dataclasses
 import json
 import signal
 from collections.abc import Callable
@@ -44,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--rate", type=_as(Rate.parse), help="calls a second, or SECONDS:RATE,...; above it, 429"
     )
+    parser.add_argument("--rate-headers", action="store_true", help="tell in headers what is left of it")
     parser.add_argument("--at-once", type=int, help="it works on so many, and queues the rest")
     parser.add_argument("--abort-after", type=float, help="seconds in the queue, then 503")
     parser.add_argument("--counts", type=Path, help="a JSON file for the counts, written at the end")
@@ -65,13 +67,16 @@ async def _serve(arguments: argparse.Namespace) -> None:
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    rate = arguments.rate
+    if rate is not None and arguments.rate_headers:
+        rate = dataclasses.replace(rate, headers=True)
     endpoint = Endpoint(
         port=arguments.port,
         model=arguments.model,
         key=arguments.key,
         latency=arguments.latency,
         faults=arguments.faults,
-        rate=arguments.rate,
+        rate=rate,
         at_once=arguments.at_once,
         abort_after=arguments.abort_after,
         keep_calls=arguments.calls is not None,

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -104,6 +105,11 @@ class Served:
             self._process.send_signal(signal.SIGTERM)
             self._process.wait(timeout=60)
 
+    def now(self) -> dict[str, Any]:
+        """What it was asked up to now."""
+        with urllib.request.urlopen(self.base_url.removesuffix("/v1") + "/counts", timeout=10) as answer:
+            return dict(json.load(answer))
+
     @property
     def counts(self) -> dict[str, Any]:
         """What it was asked; known when it has stopped."""
@@ -169,9 +175,35 @@ def run(client: str, setting: Setting, *, limit: float = 1800.0) -> dict[str, An
             log = (folder / "client.log").read_text("utf-8", "replace")
             raise RuntimeError(f"{client} {'failed' if ended else 'did not end'}:\n{log[-3000:]}")
         figures = json.loads((out / "figures.json").read_text("utf-8"))
-        rows = [json.loads(line) for line in (out / "rows.jsonl").read_text("utf-8").splitlines()]
         figures["peak_mb"] = max(figures["peak_mb"], peak)
-        return {**figures, **checked(setting, rows), "counts": served.counts, "calls": served.calls}
+        return {**figures, **checked(setting, rows_in(out)), "counts": served.counts, "calls": served.calls}
+
+
+def calls_within(client: str, setting: Setting, seconds: float) -> list[dict[str, Any]]:
+    """The calls of the first `seconds` after a client's first call; it is killed then."""
+    with serving(setting) as (served, folder):
+        out = folder / "out"
+        out.mkdir()
+        process = start(command(client, setting, served.base_url, out), folder)
+        try:
+            while not served.now()["calls"] and process.poll() is None:
+                time.sleep(0.02)
+            try:
+                process.wait(timeout=seconds)
+            except subprocess.TimeoutExpired:
+                pass
+            else:
+                log = (folder / "client.log").read_text("utf-8", "replace")
+                raise RuntimeError(f"{client} ended too early:\n{log[-3000:]}")
+        finally:
+            kill(process)
+        served.stop()
+        return served.calls
+
+
+def rows_in(out: Path) -> list[dict[str, Any]]:
+    """The rows that a client has written."""
+    return [json.loads(line) for line in (out / "rows.jsonl").read_text("utf-8").splitlines()]
 
 
 def kill(process: "subprocess.Popen[bytes]") -> None:

@@ -7,7 +7,11 @@ The README beside this file says what each measures. Results are kept in benchma
 
 import argparse
 
+import footprint
+import limits
+import resume
 import throughput
+import wrong
 
 
 def main() -> None:
@@ -15,7 +19,8 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = parser.add_subparsers(metavar="PROTOCOL", required=True)
-    throughput.add(commands)
+    for protocols in (throughput, limits, resume, footprint, wrong):
+        protocols.add(commands)
     given = parser.parse_args()
     given.call(given)
 

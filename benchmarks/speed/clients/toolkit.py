@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -68,8 +69,20 @@ async def drive(given: Any, teacher: Any) -> None:
             await engine.drive(jobs(given.n, given.steps), round=1, step="write", on_result=on_result)
 
 
+@dataclass(frozen=True)
+class InProcess:
+    """A teacher without latency and without an endpoint, for the memory that is asft's own."""
+
+    async def reply(self, request: Request) -> Reply:
+        text = f"Reply: {request.messages[-1].content * 2}"
+        return Reply(text=text, finish="stop", input_tokens=20, output_tokens=40, cost_usd=0.0)
+
+
 def main() -> None:
     given = work.arguments()
+    if given.base_url == "in-process":
+        work.measured(given.out, lambda: asyncio.run(drive(given, InProcess())))
+        return
     teacher = OpenAI(
         model=work.MODEL,
         base_url=given.base_url,
