@@ -54,12 +54,26 @@ class DataOptions:
 
 @plugin
 class EngineOptions:
-    """`engine`: how the teacher is called."""
+    """`engine`: how the teacher is called. What is made does not depend on it."""
 
-    concurrency: Count = 16
-    tries: Count = 6
+    concurrency: Count | Literal["auto"] = "auto"
+    """Calls at once; "auto" begins with a few and finds what the endpoint bears."""
+    requests_per_minute: Annotated[float, Field(gt=0.0)] | None = None
+    """The most that are sent; None: as many as the endpoint takes."""
+    tokens_per_minute: Annotated[float, Field(gt=0.0)] | None = None
+    """The most that are used, input and output together; None: as many as the endpoint takes."""
     timeout: Annotated[float, Field(gt=0.0)] = 120.0
     """Seconds for one call."""
+    tries: Count = 6
+    """How often a request is sent at most; a 429 does not count."""
+    retry_time: Annotated[float, Field(gt=0.0)] = 900.0
+    """Seconds that the tries of a request, and the waits between them, may take together."""
+    longest_wait: Annotated[float, Field(ge=0.0)] = 600.0
+    """Seconds; an endpoint that asks to wait longer stops the run."""
+    patience: Annotated[float, Field(ge=0.0)] = 300.0
+    """Seconds that an endpoint that goes away is waited for; one that was never there, 8 at most."""
+    grace: Annotated[float, Field(ge=0.0)] = 20.0
+    """Seconds that calls in flight have to end when the run is told to stop."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -47,10 +47,7 @@ async def _write(
     drafts: list[Draft] = []
     verdicts: list[Verdict] = []
     accepted: list[Example] = []
-    engine = recipe.engine
-    teacher = Endpoint.of(
-        recipe.teacher, concurrency=engine.concurrency, tries=engine.tries, timeout=engine.timeout
-    )
+    teacher = Endpoint.of(recipe.teacher, **vars(recipe.engine))
 
     def on_result(outcome: Outcome[Draft]) -> bool:
         draft = outcome.result or Draft(number=outcome.number, example=None, reason=outcome.reason)

@@ -1,10 +1,10 @@
 """One request: from the journal where it is there, else by a call, and on the disk before anyone sees it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from asft.budget import NOTHING, Account, Amount, ceiling_of
+from asft.budget import NOTHING, Account, Amount
 from asft.engine.calls import Calls, Endpoint
 from asft.engine.commits import Commits
 from asft.errors import BudgetError, FatalError, RequestError
@@ -13,6 +13,28 @@ from asft.types import Ceiling, Reply, Request
 
 REFUSALS_AT_FIRST = 20
 """So many refusals and no answer: it is the settings that are refused, and not the requests."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """A request, and what is derived from it."""
+
+    request: Request
+    ceiling: Ceiling
+    text: str
+    """The whole of the request, that which its reply is found by."""
+    key: bytes
+    """The digest of the text."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """A reply or refusal, and what it is charged to this step at its first use."""
+
+    key: bytes
+    reply: Reply | None
+    refusal: str | None
+    cost: Amount
 
 
 class Asking:
@@ -36,46 +58,51 @@ class Asking:
         self._account = account
         self._round, self._step = at
         self._changed = changed
-        self._commits = Commits(journal)
+        self._commits = Commits(journal, lambda: any(one.gate.in_flight for one in calls.values()))
         self._used: set[bytes] = set()
 
-    def text_of(self, request: Request) -> str:
-        """The whole of the request, that which its reply is found by."""
-        return request_text(self._of(request).endpoint.identity, request)
+    def question(self, request: Request, ceiling: Ceiling) -> Question:
+        """What is asked. `ceiling` is that of the request."""
+        text = request_text(self._of(request).endpoint.identity, request)
+        return Question(request=request, ceiling=ceiling, text=text, key=key_of(text))
 
-    async def obtain(self, request: Request, text: str, number: int) -> Stored:
+    async def obtain(self, question: Question, number: int) -> Answer:
         """The reply or refusal, from the journal or by a call; it is on the disk when this returns."""
-        calls = self._of(request)
-        key = key_of(text)
-        stored = self._journal.find(key)
+        calls = self._of(question.request)
+        stored = self._journal.find(question.key)
+        charged_in = self._journal.charged_in(question.key)
         if stored is None:
-            stored = await self._call(calls, request, text, number)
+            stored = await self._call(calls, question, number, charged=charged_in is None)
         else:
             self.replayed += 1
             if stored.refusal is not None and not calls.answered:
-                calls.refused.append(key)
-            if self._journal.charged_in(key) is None:
+                calls.refused.append(question.key)
+            if charged_in is None:
                 # Another run paid for it. This one is charged all the same, so that runs compare.
-                self._account.send(ceiling_of(request))
-                await self._commits.add(self._line(request, stored, paid=False))
-                self._account.sent(ceiling_of(request), _amount(stored))
+                self._account.send(question.ceiling)
+                await self._commits.add(self._line(question, stored, paid=False))
+                self._account.sent(question.ceiling, _amount(stored))
         if stored.refusal is None:
             calls.answered += 1
         elif not calls.answered and len(calls.refused) >= REFUSALS_AT_FIRST:
             raise FatalError(
-                f"the {request.to} refused the first {REFUSALS_AT_FIRST} requests, all of them: "
+                f"the {question.request.to} refused the first {REFUSALS_AT_FIRST} requests, all of them: "
                 f"{stored.refusal}. Mend the model name, the sampling or the extra fields, and run again"
             )
-        return stored
+        mine = charged_in in (None, (self._round, self._step))
+        return Answer(
+            key=question.key,
+            reply=stored.reply,
+            refusal=stored.refusal,
+            cost=_amount(stored) if mine else NOTHING,
+        )
 
-    def charge(self, stored: Stored) -> Amount:
-        """What a reply is charged to this step: its cost at its first use, unless another step had it."""
-        key = stored.key
-        if key in self._used:
+    def charge(self, answer: Answer) -> Amount:
+        """What an answer is charged now: its cost at its first use in this step."""
+        if answer.key in self._used:
             return NOTHING
-        self._used.add(key)
-        charged_in = self._journal.charged_in(key)
-        return _amount(stored) if charged_in in (None, (self._round, self._step)) else NOTHING
+        self._used.add(answer.key)
+        return answer.cost
 
     async def drain(self) -> None:
         """Put on the disk what has arrived."""
@@ -85,31 +112,17 @@ class Asking:
                 # They say nothing about these requests: with other settings of the server they succeed.
                 self._journal.forget_refusals(calls.refused)
 
-    async def _call(self, calls: Calls, request: Request, text: str, number: int) -> Stored:
-        ceiling = ceiling_of(request)
-        account = self._account
+    async def _call(self, calls: Calls, question: Question, number: int, *, charged: bool) -> Stored:
+        """Make the call. A reply that was lost from a damaged file is paid again, and not `charged` again."""
+        request, ceiling, account = question.request, question.ceiling, self._account
+        most = account.amount(ceiling)
 
-        async def failed(charged: bool, seconds: float) -> None:
+        async def failed(costs: bool, seconds: float) -> None:
             self._changed()
-            if not charged:
+            if not costs:
                 account.sent(ceiling, NOTHING)
                 return
-            most = account.amount(ceiling)
-            await self._commits.add(
-                Line(
-                    round=self._round,
-                    step=self._step,
-                    role=request.to,
-                    purpose=request.purpose,
-                    kind="timeout",
-                    key=key_of(text),
-                    input_tokens=ceiling.input_tokens,
-                    output_tokens=ceiling.output_tokens,
-                    cost_usd=None if most.usd is None else float(most.usd),
-                    seconds=seconds,
-                    estimated=True,
-                )
-            )
+            await self._commits.add(self._timeout(question, most, seconds))
             account.sent(ceiling, most)
             if not account.time_out(ceiling):
                 raise BudgetError(
@@ -120,23 +133,23 @@ class Asking:
 
         self._changed()
         try:
-            reply = await calls.make(request, number, sending=lambda: account.send(ceiling), failed=failed)
+            reply = await calls.make(
+                request, number, most.tokens, sending=lambda: account.send(ceiling), failed=failed
+            )
         except RequestError as refusal:
-            stored = Stored(request=text, reply=None, refusal=str(refusal))
+            stored = Stored(request=question.text, reply=None, refusal=str(refusal))
             if not calls.answered:
-                calls.refused.append(stored.key)
+                calls.refused.append(question.key)
         else:
-            stored = Stored(request=text, reply=_priced(reply, calls.endpoint))
+            stored = Stored(request=question.text, reply=_priced(reply, calls.endpoint))
         self._changed()
         self.called += 1
-        # A reply that was lost from a damaged file is paid again, and not charged again.
-        charged = self._journal.charged_in(stored.key) is None
-        await self._commits.add(self._line(request, stored, charged=charged), stored)
+        await self._commits.add(self._line(question, stored, charged=charged), stored)
         account.sent(ceiling, _amount(stored) if charged else NOTHING)
         if stored.reply is not None:
             self._check(request, stored.reply, ceiling)
         # Where runs share a journal, another may have been first; its reply is the reply.
-        return self._journal.find(stored.key) or stored
+        return self._journal.find(question.key) or stored
 
     def _check(self, request: Request, reply: Reply, ceiling: Ceiling) -> None:
         """Stop where a budget cannot be kept, because an endpoint counts otherwise than it was asked to."""
@@ -151,7 +164,22 @@ class Asking:
             "again to continue"
         )
 
-    def _line(self, request: Request, stored: Stored, *, charged: bool = True, paid: bool = True) -> Line:
+    def _timeout(self, question: Question, most: Amount, seconds: float) -> Line:
+        return Line(
+            round=self._round,
+            step=self._step,
+            role=question.request.to,
+            purpose=question.request.purpose,
+            kind="timeout",
+            key=question.key,
+            input_tokens=question.ceiling.input_tokens,
+            output_tokens=question.ceiling.output_tokens,
+            cost_usd=None if most.usd is None else float(most.usd),
+            seconds=seconds,
+            estimated=True,
+        )
+
+    def _line(self, question: Question, stored: Stored, *, charged: bool = True, paid: bool = True) -> Line:
         kind: LineKind = "refusal"
         reply = Reply(text="", finish="stop", input_tokens=0, output_tokens=0, cost_usd=0.0)
         if stored.reply is not None:
@@ -159,10 +187,10 @@ class Asking:
         return Line(
             round=self._round,
             step=self._step,
-            role=request.to,
-            purpose=request.purpose,
+            role=question.request.to,
+            purpose=question.request.purpose,
             kind=kind,
-            key=stored.key,
+            key=question.key,
             input_tokens=reply.input_tokens,
             cached_tokens=reply.cached_tokens,
             reasoning_tokens=reply.reasoning_tokens,

@@ -2,25 +2,24 @@
 
 import asyncio
 import contextlib
-import time
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
 from asft.budget import Account, Amount, Reservation, ceiling_of
-from asft.engine.asking import Asking
+from asft.engine.asking import Answer, Asking, Question
 from asft.engine.calls import Calls
 from asft.errors import BudgetError, CeilingError, RequestError, TeacherError
-from asft.journal import Journal, Stored, key_of
+from asft.journal import Journal
 from asft.types import Ceiling, Reply, Request, Script
 
 T = TypeVar("T")
 
 WINDOW = 1024
 """Scripts that may be open or done and not handed on, so that memory is bounded behind a slow one."""
-GRACE = 10.0
-"""Seconds that calls in flight have to end when the run stops."""
+TOLD = 0.1
+"""Seconds from one account of the progress to the next."""
 OPEN_PER_PLACE = 3
 """Scripts that may be open for each call at once; those that wait to be tried again need no place."""
 
@@ -87,18 +86,21 @@ class Drive:
         progress: Callable[[Progress], None] | None,
     ) -> None:
         self._calls = calls
+        self._gates = [one.gate for one in calls.values()]
         self._account = account
         self._progress = progress
         self._wake = asyncio.Event()
         self._asking = Asking(journal, calls, account, at, self._wake.set)
-        self._requests: dict[bytes, asyncio.Task[Stored]] = {}
+        self._asked: dict[bytes, asyncio.Future[Answer]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._failure: BaseException | None = None
         self._order: deque[int] = deque()
         self._outcomes: dict[int, Outcome[Any]] = {}
         self._running = 0
         self._fresh: set[int] = set()
-        self._started = time.monotonic()
+        self._stopping = False
+        self._loop = asyncio.get_running_loop()
+        self._started = self._told_at = self._loop.time()
         self._accepted = self._done = 0
         self._wanted: int | None = None
 
@@ -109,6 +111,7 @@ class Drive:
         self._wanted = wanted
         left = iter(jobs)
         job = next(left, None)
+        self._spawn(self._tick())
         try:
             while True:
                 if self._failure is not None:
@@ -123,8 +126,8 @@ class Drive:
                     if job is None:
                         return "all done"
                     return "enough" if self._is_enough() else "budget"
-                await self._woken()
-        except (TeacherError, BudgetError):
+                await self._wake.wait()
+        except (TeacherError, BudgetError, asyncio.CancelledError):
             await self._let_in()
             raise
         finally:
@@ -141,13 +144,16 @@ class Drive:
 
     def _has_room(self) -> bool:
         """Whether a call could be made for it now, with no call of an open script waiting for a place."""
-        places = [calls.places for calls in self._calls.values()]
-        total = sum(calls.endpoint.concurrency for calls in self._calls.values())
+        total = free = 0
+        for gate in self._gates:
+            if gate.waiting:
+                return False
+            total += gate.limit.at_once
+            free += gate.free
         return (
-            len(self._order) < max(WINDOW, OPEN_PER_PLACE * total)
+            free > len(self._fresh)
             and self._running < OPEN_PER_PLACE * total
-            and not any(one.waiting for one in places)
-            and sum(one.free for one in places) > len(self._fresh)
+            and len(self._order) < max(WINDOW, OPEN_PER_PLACE * total)
         )
 
     def _start(self, job: Job[Any]) -> None:
@@ -164,7 +170,7 @@ class Drive:
             self._accepted += on_result(outcome)
             self._done += 1
             handed = True
-        if handed:
+        if handed and self._loop.time() >= self._told_at + TOLD:
             self._tell()
 
     # One script
@@ -195,39 +201,49 @@ class Drive:
 
     async def _ask(self, requests: Sequence[Request], number: int, reservation: Reservation) -> list[Reply]:
         """The replies, in order. Raises RequestError for the first that is refused, when all have ended."""
-        ends: list[asyncio.Task[Stored] | CeilingError] = []
+        questions: list[Question | CeilingError] = []
         for request in requests:
             ceiling = ceiling_of(request)
-            if not self._account.ask(reservation, ceiling):
-                ends.append(CeilingError(_too_much(ceiling, reservation.left)))
-                continue
-            text = self._asking.text_of(request)
-            ends.append(self._request(request, text, number))
-        found: list[Stored | CeilingError] = []
-        for request, end in zip(requests, ends, strict=True):
-            if isinstance(end, CeilingError):
-                found.append(end)
-                continue
-            stored = await asyncio.shield(end)
-            self._account.answered(ceiling_of(request), self._asking.charge(stored))
-            found.append(stored)
+            if self._account.ask(reservation, ceiling):
+                questions.append(self._asking.question(request, ceiling))
+            else:
+                questions.append(CeilingError(_too_much(ceiling, reservation.left)))
+        answers = await self._answers([one for one in questions if isinstance(one, Question)], number)
         replies = []
-        for one in found:
-            if isinstance(one, CeilingError):
-                raise one
-            if one.reply is None:
-                raise RequestError(one.refusal)
-            replies.append(one.reply)
+        refusal: RequestError | None = None
+        for question in questions:
+            if isinstance(question, CeilingError):
+                refusal = refusal or question
+                continue
+            answer = next(answers)
+            self._account.answered(question.ceiling, self._asking.charge(answer))
+            if answer.reply is not None:
+                replies.append(answer.reply)
+            else:
+                refusal = refusal or RequestError(answer.refusal)
+        if refusal is not None:
+            raise refusal
         return replies
 
-    def _request(self, request: Request, text: str, number: int) -> asyncio.Task[Stored]:
+    async def _answers(self, questions: Sequence[Question], number: int) -> Iterator[Answer]:
+        """In order, asked all at once."""
+        if len(questions) == 1:
+            return iter([await self._answer(questions[0], number)])
+        tasks = [self._spawn(self._answer(question, number)) for question in questions]
+        return iter([await task for task in tasks])
+
+    async def _answer(self, question: Question, number: int) -> Answer:
         """Two scripts that ask the same at the same time get the same answer, from one call."""
-        key = key_of(text)
-        if key not in self._requests:
-            task = self._requests[key] = self._spawn(self._asking.obtain(request, text, number))
-            task.add_done_callback(lambda _: self._requests.pop(key))
         self._fresh.discard(number)
-        return self._requests[key]
+        asked = self._asked.get(question.key)
+        if asked is not None:
+            return await asyncio.shield(asked)
+        asked = self._asked[question.key] = self._loop.create_future()
+        # Whatever it raises stops the run, and with it those that wait for the same.
+        answer = await self._asking.obtain(question, number)
+        del self._asked[question.key]
+        asked.set_result(answer)
+        return answer
 
     # Around it
 
@@ -243,20 +259,20 @@ class Drive:
             self._failure = self._failure or task.exception()
             self._wake.set()
 
-    async def _woken(self) -> None:
-        try:
-            async with asyncio.timeout(1.0):
-                await self._wake.wait()
-        except TimeoutError:
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(1.0)
             self._tell()
 
     async def _let_in(self) -> None:
         """Make no more calls, and wait for those that were made: they are paid for."""
-        for calls in self._calls.values():
-            calls.places.close()
+        self._stopping = True
+        for gate in self._gates:
+            gate.close()
+        self._tell()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(GRACE):
-                while any(calls.in_flight for calls in self._calls.values()):
+            async with asyncio.timeout(max(calls.endpoint.grace for calls in self._calls.values())):
+                while any(gate.in_flight for gate in self._gates):
                     self._wake.clear()
                     await self._wake.wait()
 
@@ -271,18 +287,24 @@ class Drive:
     def _tell(self) -> None:
         if self._progress is None:
             return
+        self._told_at = self._loop.time()
+        in_flight = sum(gate.in_flight for gate in self._gates)
+        if self._stopping:
+            waiting = f"stopping, waiting for {in_flight} calls in flight; told again, it stops at once"
+        else:
+            waiting = "; ".join(filter(None, (calls.waiting_for() for calls in self._calls.values())))
         self._progress(
             Progress(
                 accepted=self._accepted,
                 wanted=self._wanted,
                 done=self._done,
                 open=len(self._order),
-                in_flight=sum(calls.in_flight for calls in self._calls.values()),
+                in_flight=in_flight,
                 called=self._asking.called,
                 replayed=self._asking.replayed,
-                seconds=time.monotonic() - self._started,
+                seconds=self._told_at - self._started,
                 spent=self._account.spent,
-                waiting="; ".join(filter(None, (calls.waiting_for() for calls in self._calls.values()))),
+                waiting=waiting,
             )
         )
 

@@ -1,0 +1,137 @@
+"""How many calls an endpoint is given at once: the number in the recipe, or one that is found.
+
+A number that is found starts small and doubles with each round of replies, until calls take longer than
+equal ones took with fewer at once, or the endpoint says that it is asked too often; then it is cut, and
+grows slowly. It grows only while it is really used: a limit that nothing reaches would grow without sense.
+No clock in here: whoever uses it says when.
+"""
+
+import math
+from typing import Literal
+
+Concurrency = int | Literal["auto"]
+
+FIRST = 4
+"""Calls at once to begin with."""
+MOST = 1000
+"""More at once than clients keep connections."""
+QUIET = 10.0
+"""Seconds without a cut after which it may double again."""
+CUT = 0.7
+"""What is left of it after a refusal."""
+OVERLOADED = math.log(2.0)
+"""So much longer, as a logarithm, and calls wait in a queue. Answers differ in length by as much, but the
+mean of many does not."""
+QUEUEING = math.log(1.3)
+"""So much longer, and it does not double any more."""
+HEADROOM = 1.25
+"""After a cut for overload: so much more than the endpoint works on, so that none of it falls idle."""
+SAMPLES = 32
+"""Replies that a mean goes back to, and that it needs to say something."""
+FLOOR = 0.01
+"""Seconds that are added to every latency: below that, it is not the endpoint that is measured."""
+
+
+class Fixed:
+    """Always the same number."""
+
+    def __init__(self, at_once: int) -> None:
+        self.at_once = at_once
+
+    def answered(self, now: float, sent: float, in_flight: int, size: int) -> None:
+        """Nothing to learn."""
+
+    def cut(self, now: float, in_flight: int) -> None:
+        """Nothing to cut."""
+
+
+class Found:
+    """A number that follows what the endpoint bears."""
+
+    def __init__(self) -> None:
+        self._limit = float(FIRST)
+        self._doubling = True
+        self._cut_at = -math.inf
+        self._rise = Rise()
+
+    @property
+    def at_once(self) -> int:
+        """Calls that may be in flight now."""
+        return int(self._limit)
+
+    def answered(self, now: float, sent: float, in_flight: int, size: int) -> None:
+        """A reply came at `now` to a call that was sent at `sent`.
+
+        `in_flight` is how many were in flight then, itself included; `size` the tokens of its answer.
+        """
+        rise = self._rise.add(in_flight, size, now - sent)
+        if sent <= self._cut_at:
+            # It was sent before the last cut, and says nothing of what came of that.
+            return
+        if rise is not None and rise > OVERLOADED:
+            self._shrink(now, max(0.5, HEADROOM * math.exp(-rise)))
+        elif in_flight >= 0.9 * self._limit:
+            queueing = rise is not None and rise > QUEUEING
+            if queueing:
+                self._doubling = False
+            elif now - self._cut_at >= QUIET:
+                self._doubling = True
+            # One more for each reply doubles it in a round of them.
+            step = 1.0 if self._doubling else max(1.0, self._limit / 20) / self._limit
+            self._limit = min(MOST, self._limit + step)
+
+    def cut(self, now: float, in_flight: int) -> None:
+        """The endpoint says that it is asked too often."""
+        if in_flight >= 0.9 * self._limit:
+            self._shrink(now, CUT)
+        else:
+            # It is not this limit that let too much through.
+            self._doubling, self._cut_at = False, now
+
+    def _shrink(self, now: float, share: float) -> None:
+        self._limit = max(float(FIRST), self._limit * share)
+        self._doubling, self._cut_at = False, now
+        self._rise.forget()
+
+
+class Rise:
+    """How much longer calls take than equal ones did with fewer at once.
+
+    Latencies are heavy-tailed, so what is averaged is their logarithm. Equal: the lengths of their answers
+    have as many binary digits. Fewer at once: the number in flight had fewer binary digits; the quickest of
+    these levels counts, for a queue may have begun in any of the others.
+    """
+
+    def __init__(self) -> None:
+        self._means: dict[int, dict[int, _Mean]] = {}
+        self._rise = _Mean()
+
+    def add(self, in_flight: int, size: int, seconds: float) -> float | None:
+        """Take a call in; the rise over the latest calls as a logarithm, None where they are too few."""
+        value = math.log(seconds + FLOOR)
+        levels = self._means.setdefault(size.bit_length(), {})
+        level = in_flight.bit_length()
+        lower = [mean.value for at, mean in levels.items() if at < level and mean.count >= SAMPLES // 2]
+        levels.setdefault(level, _Mean(2 * SAMPLES)).add(value)
+        if lower:
+            self._rise.add(value - min(lower))
+        return self._rise.value if self._rise.count >= SAMPLES else None
+
+    def forget(self) -> None:
+        """Begin a new average: what came before was at another limit."""
+        self._rise = _Mean()
+
+
+class _Mean:
+    """Of all values at first, then of about the latest so many."""
+
+    __slots__ = ("_most", "count", "value")
+
+    def __init__(self, most: int = SAMPLES) -> None:
+        self._most = most
+        self.count = 0
+        self.value = 0.0
+
+    def add(self, value: float) -> None:
+        self.count += 1
+        self.value += (value - self.value) / min(self.count, self._most)
