@@ -1,6 +1,7 @@
 """What every test shares: the data sets of the machine, quiet libraries, and repeatable property tests."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,10 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("DO_NOT_TRACK", "1")
+
+# A shell starts what runs in the background with SIGINT ignored, and so are its children: none would end on
+# the Ctrl-C that a test sends.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The same examples on every machine and run: a check that fails on one commit in ten hides who broke it.
 # No deadline: a busy machine is not a failure.
