@@ -47,7 +47,7 @@ def run(
     Ctrl-C: what has arrived is put on the disk first. Raises RunError where the directory holds another
     run, or where a round accepts nothing.
     """
-    with ending_well(progress), RunDir(out) as where:
+    with ending_well(progress), RunDir(out) as where, steps.living_teacher(recipe):
         if redo is not None:
             where.redo(redo)
         _open(recipe, where, source, command)

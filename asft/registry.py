@@ -50,6 +50,7 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
     "teacher": {
         "openai": "asft.teachers.openai:OpenAI",
         "rules": "asft.teachers.rules:Rules",
+        "vllm": "asft.teachers.vllm:VLLM",
     },
     "writer": {
         "question_then_answer": "asft.writers:QuestionThenAnswer",

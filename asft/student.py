@@ -1,5 +1,6 @@
 """A student: which model it is, as data; loading it; and how its prompts become token ids."""
 
+import gc
 import json
 import warnings
 from collections.abc import Iterator, Sequence
@@ -103,6 +104,23 @@ def wearing(base: Loaded, adapter: str | None) -> Iterator[Loaded]:
     finally:
         dressed.model.unload()
         base.model.eval()
+
+
+@contextmanager
+def away(loaded: Loaded) -> Iterator[None]:
+    """The student's weights off its device while it lasts, so that another model has the room.
+
+    They stay off where the block raises: the room may not be free.
+    """
+    import torch
+
+    place = loaded.model.device
+    loaded.model.to("cpu")
+    # A trainer and its optimizer hold each other, and go when the collector comes.
+    gc.collect()
+    torch.cuda.empty_cache()
+    yield
+    loaded.model.to(place)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import hashlib
 import random
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal, Protocol, TypeVar, runtime_checkable
 
 
@@ -361,4 +362,30 @@ class Teacher(Protocol):
 
     async def reply(self, request: Request) -> Reply:
         """Answer the request. Raises RequestError where the same request can never succeed."""
+        ...
+
+
+@runtime_checkable
+class Sleeper(Protocol):
+    """A teacher that lives on this machine, and takes turns with the student.
+
+    It is woken before a write step and sleeps after it; all three may be called from any event loop, one at a
+    time, and do nothing where there is nothing to do. Raise FatalError.
+    """
+
+    @property
+    def shares_device(self) -> bool:
+        """Whether the student must be off its device while this teacher is awake."""
+        ...
+
+    async def wake(self, logs: Path | None) -> None:
+        """Be ready to answer. `logs` is a folder for what it logs; None: it keeps no log for the caller."""
+        ...
+
+    async def sleep(self) -> None:
+        """Leave the device to the student; it is woken again, or stopped."""
+        ...
+
+    async def stop(self) -> None:
+        """End, and leave nothing behind."""
         ...

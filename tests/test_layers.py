@@ -99,6 +99,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "asft.tasks.pocket.*": {"asft.types", "asft.errors", "asft.registry", "asft.answers"},
     "asft.teachers": set(),
     "asft.teachers.openai": {"asft.types", "asft.errors", "asft.registry", "asft.budget"},
+    "asft.teachers.vllm.*": {
+        "asft.types",
+        "asft.errors",
+        "asft.registry",
+        "asft.budget",
+        "asft.rundir",
+        "asft.teachers.openai",
+    },
     "asft.teachers.rules.*": {
         "asft.types",
         "asft.errors",
@@ -121,6 +129,7 @@ IMPORTS_HEAVY = {
     "asft.steps",
     "asft.steps.line",
     "asft.steps.summary",
+    "asft.steps.turns",
     "asft.loop",
 }
 

@@ -22,9 +22,20 @@ from asft.errors import RunError
 from asft.rundir import clear, read_jsonl, write_json, write_jsonl
 from asft.steps.line import Line, known_by, observation_from
 from asft.steps.summary import budget_gone, nothing_accepted, summarise
+from asft.steps.turns import living_teacher, teachers_turn
 from asft.types import Context, Example, Measurements, Pick
 
-__all__ = ["Line", "budget_gone", "evaluate", "measure", "select", "summarise", "train", "write"]
+__all__ = [
+    "Line",
+    "budget_gone",
+    "evaluate",
+    "living_teacher",
+    "measure",
+    "select",
+    "summarise",
+    "train",
+    "write",
+]
 
 
 def measure(line: Line, number: int) -> None:
@@ -158,14 +169,15 @@ def write(line: Line, number: int) -> bool:
             round=number,
             seed=recipe.seed,
         )
-        line.progress.start(f"round {number}: write", recipe.per_round)
-        written = writing.write(
-            recipe,
-            picks(line, number),
-            context,
-            line.journal,
-            lambda now: line.progress.update(now.accepted, now.waiting),
-        )
+        with teachers_turn(line, number):
+            line.progress.start(f"round {number}: write", recipe.per_round)
+            written = writing.write(
+                recipe,
+                picks(line, number),
+                context,
+                line.journal,
+                lambda now: line.progress.update(now.accepted, now.waiting),
+            )
         write_jsonl(folder / "write.jsonl", written.drafts)
         write_jsonl(folder / "filter.jsonl", written.verdicts)
         write_json(folder / "write.json", {"ending": written.ending, "budget": recipe.settings["budget"]})

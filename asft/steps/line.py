@@ -45,6 +45,11 @@ class Line:
         options = self.recipe.student
         return student.load(student.Student(base=options.base, revision=options.revision))
 
+    @property
+    def base_is_loaded(self) -> bool:
+        """Whether a step has needed the base yet."""
+        return "base" in vars(self)
+
     def _load(self, split: str) -> tuple[Example, ...]:
         examples = tuple(self.recipe.task.load(split))
         if not examples:
