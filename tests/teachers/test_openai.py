@@ -4,12 +4,9 @@ import asyncio
 import json
 import traceback
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
@@ -74,48 +71,6 @@ def call(request: Request, server: Any = None, **options: Any) -> Reply:
     return asyncio.run(go())
 
 
-@asynccontextmanager
-async def answering(
-    status: int, body: bytes, headers: Mapping[str, str], heads: list[bytes] | None = None
-) -> AsyncIterator[str]:
-    """An endpoint that gives every request the same answer, whatever it is, and keeps the heads."""
-
-    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = await reader.readuntil(b"\r\n\r\n")
-        if heads is not None:
-            heads.append(head)
-        lines = [f"HTTP/1.1 {status} X", f"Content-Length: {len(body)}", "Connection: close"]
-        lines += [f"{name}: {value}" for name, value in headers.items()]
-        writer.write("\r\n".join([*lines, "", ""]).encode() + body)
-        await writer.drain()
-        writer.close()
-
-    server = await asyncio.start_server(connected, "127.0.0.1", 0)
-    try:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
-    finally:
-        server.close()
-        await server.wait_closed()
-
-
-def told(body: Any, status: int = 200, headers: Mapping[str, str] | None = None, **options: Any) -> Reply:
-    """What the teacher makes of this answer."""
-    data = body if isinstance(body, bytes) else json.dumps(body).encode()
-
-    async def go() -> Reply:
-        sent = {"Content-Type": "application/json", **(headers or {})}
-        async with answering(status, data, sent) as base_url:
-            return await OpenAI(base_url=base_url, model="m", **options).reply(ask("abcdef"))
-
-    return asyncio.run(go())
-
-
-def completion(**changed: Any) -> dict[str, Any]:
-    choice = {"index": 0, "message": {"role": "assistant", "content": "six"}, "finish_reason": "stop"}
-    usage = {"prompt_tokens": 8, "completion_tokens": 2}
-    return {"id": "x", "object": "chat.completion", "choices": [choice], "usage": usage, **changed}
-
-
 # Answers
 
 
@@ -163,115 +118,80 @@ def test_one_client_serves_many_calls_at_once_and_without_opening_each_has_its_o
     assert asyncio.run(go()) == ["alone", *(f"p{n}" for n in range(30))]
 
 
-def test_the_cost_is_by_the_prices_and_unknown_without() -> None:
+def test_the_cost_is_by_the_prices_and_unknown_without(told: Callable[..., Reply]) -> None:
     usage = {
         "prompt_tokens": 1000,
         "completion_tokens": 100,
         "prompt_tokens_details": {"cached_tokens": 400},
         "completion_tokens_details": {"reasoning_tokens": 30},
     }
+    body = {"choices": [{"message": {"content": "six"}}], "usage": usage}
     prices = {"input": 2, "cached_input": 1, "output": 8}
-    reply = told(completion(usage=usage), prices=prices)
     # (600 x 2 + 400 x 1 + 100 x 8) / 1e6
-    assert (reply.cost_usd, reply.cached_tokens, reply.reasoning_tokens) == (0.0024, 400, 30)
-    assert told(completion()).cost_usd is None
+    assert told(body, prices=prices).cost_usd == 0.0024
+    # (1000 x 2 + 70 x 8 + 30 x 10) / 1e6
+    assert told(body, prices={"input": 2, "output": 8, "reasoning": 10}).cost_usd == 0.00286
+    assert told(body).cost_usd is None
 
 
-@pytest.mark.parametrize("usage", [None, {}, {"prompt_tokens": None, "completion_tokens": -1}])
-def test_missing_counts_are_estimated_and_marked(usage: Any) -> None:
-    reply = told(completion(usage=usage))
-    # Six bytes and three bytes, three to a token.
-    assert (reply.input_tokens, reply.output_tokens, reply.estimated) == (2, 1, True)
-    assert not told(completion()).estimated
+def test_what_the_model_refuses_is_left_out_and_the_journal_knows() -> None:
+    server = Faulty()
+    request = replace(ask(seed=5), sampling=Sampling(temperature=0.3, top_p=0.4, max_tokens=20))
+    call(request, server, leave_out=["temperature", "seed"])
+    [seen] = server.asked
+    # What the endpoint takes where it is told nothing.
+    assert (seen.sampling.temperature, seen.sampling.top_p, seen.seed) == (1.0, 0.4, 0)
+    assert OpenAI(model="m", leave_out=("seed",)).identity["leave_out"] == ["seed"]
 
 
-@pytest.mark.parametrize(
-    ("reason", "finish"), [("length", "length"), ("content_filter", "length"), (None, "stop")]
-)
-def test_an_answer_that_did_not_end_by_itself_is_cut_off(reason: str | None, finish: str) -> None:
-    choice = {"index": 0, "message": {"role": "assistant", "content": None}, "finish_reason": reason}
-    reply = told(completion(choices=[choice]))
-    assert (reply.finish, reply.text) == (finish, "")
+def test_the_limit_goes_by_the_name_that_the_address_makes_likely_and_by_another_where_it_is_said(
+    answering: Any,
+) -> None:
+    def sent(**options: Any) -> dict[str, Any]:
+        sent: list[bytes] = []
+
+        async def go() -> None:
+            async with answering(200, b'{"choices": [{"message": {}}]}', None, sent) as address:
+                # A proxy is sent what is for OpenAI's own address.
+                proxy = {"proxy": address.removesuffix("/v1")} if "base_url" in options else {}
+                teacher = OpenAI(**{"model": "m", "base_url": address, **proxy, **options})
+                await teacher.reply(ask())
+
+        asyncio.run(go())
+        body: dict[str, Any] = json.loads(sent[0].partition(b"\r\n\r\n")[2])
+        return body
+
+    assert sent()["max_tokens"] == 20
+    assert sent(limit_field="max_completion_tokens")["max_completion_tokens"] == 20
+    openais = sent(base_url="http://api.openai.com/v1")
+    assert openais["max_completion_tokens"] == 20
+    assert "max_tokens" not in openais
+    assert sent(base_url="http://api.openai.com/v1", limit_field="max_tokens")["max_tokens"] == 20
 
 
-# What goes wrong
+def test_who_is_billed_is_sent_as_the_recipe_says_and_from_the_environment_to_openai_alone(
+    answering: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def sent(**options: Any) -> bytes:
+        sent: list[bytes] = []
 
+        async def go() -> None:
+            async with answering(200, b'{"choices": [{"message": {}}]}', None, sent) as address:
+                proxy = {"proxy": address.removesuffix("/v1")} if "base_url" in options else {}
+                await OpenAI(**{"model": "m", "base_url": address, **proxy, **options}).reply(ask())
 
-@pytest.mark.parametrize("body", [b"{", b"[]", b"{}", completion(choices=[]), completion(choices=None)])
-def test_a_reply_that_is_none_may_be_tried_again_and_counts_as_charged(body: Any) -> None:
-    with pytest.raises(RetryableError, match="gives a reply that is none") as caught:
-        told(body)
-    assert caught.value.charged
+        asyncio.run(go())
+        return sent[0].lower()
 
-
-def test_a_page_of_a_portal_is_no_reply() -> None:
-    with pytest.raises(RetryableError, match="holds no message"):
-        told(b"<html>please log in</html>", headers={"Content-Type": "text/html"})
-
-
-@pytest.mark.parametrize("status", [408, 409, 429, 500, 502, 503, 504, 529])
-def test_what_may_pass_may_be_tried_again_and_charges_nothing(status: int) -> None:
-    with pytest.raises(RetryableError, match=f"answers {status}: busy") as caught:
-        told({"error": {"message": "busy"}}, status)
-    assert (caught.value.charged, caught.value.retry_after) == (False, None)
-
-
-@pytest.mark.parametrize("status", [400, 413, 422])
-def test_what_is_wrong_with_one_request_is_said_of_it_alone(status: int) -> None:
-    with pytest.raises(RequestError, match=f"answers {status}: too long"):
-        told({"error": {"message": "too long"}}, status)
-
-
-@pytest.mark.parametrize(
-    ("status", "next_step"),
-    [
-        (401, "Set OPENAI_API_KEY to a key"),
-        (403, "Set OPENAI_API_KEY to a key"),
-        (404, "Check model 'm', and base_url"),
-        (405, "Check base_url"),
-        (402, "no credit left"),
-    ],
-)
-def test_what_is_wrong_with_every_request_is_fatal_and_has_a_next_step(status: int, next_step: str) -> None:
-    with pytest.raises(FatalError, match=f"answers {status}: no.*{next_step}"):
-        told({"error": {"message": "no"}}, status)
-
-
-def test_an_empty_account_is_no_rate_limit() -> None:
-    with pytest.raises(FatalError, match="no credit left"):
-        told({"error": {"message": "quota", "code": "insufficient_quota"}}, 429)
-
-
-@pytest.mark.parametrize(
-    ("sent", "read"), [("7", 7.0), ("0.5", 0.5), ("-3", 0.0), ("soon", None), ("nan", None)]
-)
-def test_a_wait_is_read_in_seconds(sent: str, read: float | None) -> None:
-    with pytest.raises(RetryableError) as caught:
-        told({}, 429, {"Retry-After": sent})
-    assert caught.value.retry_after == read
-
-
-def test_a_wait_is_read_as_a_date() -> None:
-    date = format_datetime(datetime.now(UTC) + timedelta(seconds=1000), usegmt=True)
-    with pytest.raises(RetryableError) as caught:
-        told({}, 503, {"Retry-After": date})
-    assert caught.value.retry_after is not None
-    assert 900 < caught.value.retry_after <= 1000
-
-
-def test_a_reply_that_does_not_come_counts_as_charged() -> None:
-    with pytest.raises(RetryableError, match=r"no reply within 0\.2 s") as caught:
-        call(ask("hang"), timeout=0.2)
-    assert caught.value.charged
-
-
-def test_a_connection_that_breaks_off_and_one_that_is_not_made_charge_nothing() -> None:
-    with pytest.raises(RetryableError, match="cannot be reached, or breaks off") as caught:
-        call(ask("reset"))
-    assert not caught.value.charged
-    with pytest.raises(RetryableError, match=r"127\.0\.0\.1:9/v1 cannot be reached") as caught:
-        call(ask(), base_url="http://127.0.0.1:9/v1")
-    assert not caught.value.charged
+    monkeypatch.setenv("OPENAI_ORG_ID", "org-environment")
+    monkeypatch.setenv("OPENAI_PROJECT_ID", "proj-environment")
+    assert b"-environment" not in sent()
+    named = sent(organization="org-recipe", project="proj-recipe")
+    assert b"openai-organization: org-recipe" in named
+    assert b"openai-project: proj-recipe" in named
+    openais = sent(base_url="http://api.openai.com/v1", project="proj-recipe")
+    assert b"openai-organization: org-environment" in openais
+    assert b"openai-project: proj-recipe" in openais
 
 
 def test_half_a_character_is_refused_before_it_is_sent() -> None:
@@ -279,11 +199,6 @@ def test_half_a_character_is_refused_before_it_is_sent() -> None:
     with pytest.raises(RequestError, match=r"'\\ud800'"):
         call(ask("\ud800"), server)
     assert server.asked == []
-
-
-def test_a_proxy_of_the_environment_is_not_asked_for_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
-    assert call(ask()).text == "Hello?"
 
 
 # Keys
@@ -305,7 +220,9 @@ def shown(error: BaseException, teacher: OpenAI) -> str:
 
 
 @pytest.mark.parametrize("key", [KEY, f"  {KEY}\n", f"{KEY}\n{KEY}", f"{KEY}é"])
-def test_no_error_and_no_repr_shows_the_key_or_a_header(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+def test_no_error_and_no_repr_shows_the_key_or_a_header(
+    answering: Any, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", key)
     body = json.dumps({"error": {"message": f"wrong key {KEY} with 7-secret-7"}}).encode()
 
@@ -322,7 +239,7 @@ def test_no_error_and_no_repr_shows_the_key_or_a_header(monkeypatch: pytest.Monk
 
 
 def test_a_header_takes_its_secret_from_the_environment_and_no_error_shows_it(
-    monkeypatch: pytest.MonkeyPatch,
+    answering: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GATE_KEY", "7-secret-7")
     heads: list[bytes] = []
@@ -342,7 +259,9 @@ def test_a_header_takes_its_secret_from_the_environment_and_no_error_shows_it(
 def test_a_header_without_its_variable_is_told_before_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GATE_KEY", raising=False)
     teacher = OpenAI(model="m", extra_headers={"X-Gate-Key": "${GATE_KEY}"})
-    with pytest.raises(FatalError, match=r"GATE_KEY, which is not set; export GATE_KEY="):
+    with pytest.raises(
+        FatalError, match=r"extra_headers names the environment variable GATE_KEY, which is not"
+    ):
         teacher.check()
 
 
