@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from asft import __version__
-from asft.cli import journal
+from asft.cli import generate, journal, probe
 from asft.errors import AsftError, RecipeError
 
 
@@ -64,6 +64,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.set_defaults(call=_run)
 
+    generate.add(commands)
+
     check = commands.add_parser("check", help="say all that is wrong with a recipe, and what it can cost")
     _recipe_arguments(check)
     check.set_defaults(call=_check)
@@ -85,6 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     report.set_defaults(call=_report)
 
     journal.add(commands)
+    probe.add(commands)
 
     listing = commands.add_parser("list", help="every plug-in and its options")
     listing.add_argument("kind", nargs="?")
