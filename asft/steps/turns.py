@@ -44,8 +44,9 @@ def teachers_turn(line: Line, number: int) -> Iterator[None]:
             file.write(json.dumps(row) + "\n")
         began = now
 
+    in_the_way = teacher.shares_device and line.base_is_loaded
     with ExitStack() as handed_back:
-        if teacher.shares_device and line.base_is_loaded:
+        if in_the_way:
             handed_back.enter_context(student.away(line.base))
             note("student away")
         line.progress.start(f"round {number}: teacher wakes")
@@ -56,7 +57,8 @@ def teachers_turn(line: Line, number: int) -> Iterator[None]:
         began = time.monotonic()
         asyncio.run(teacher.sleep())
         note("teacher asleep")
-    note("student back")
+    if in_the_way:
+        note("student back")
 
 
 @contextmanager

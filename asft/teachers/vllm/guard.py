@@ -37,15 +37,22 @@ def run(parent: int, command: list[str]) -> None:
 def watch(parent: int) -> None:
     """Until the parent is gone; the processes that it told of are ended then."""
     watched: list[int] = []
-    while os.getppid() == parent:
-        if select.select([sys.stdin], [], [], LOOKS_EVERY)[0]:
-            line = sys.stdin.readline()
-            if not line:
+    told = b""
+    while True:
+        # Looked at first: what the parent has told before it went is read after.
+        is_there = os.getppid() == parent
+        while select.select([0], [], [], LOOKS_EVERY if is_there else 0.0)[0]:
+            more = os.read(0, 4096)
+            if not more:
                 time.sleep(LOOKS_EVERY)
-                continue
-            # A descriptor stays that of this process when its id is given to another.
-            with contextlib.suppress(ProcessLookupError):
-                watched.append(os.pidfd_open(int(line)))
+                break
+            *lines, told = (told + more).split(b"\n")
+            for line in lines:
+                # A descriptor stays that of this process when its id is given to another.
+                with contextlib.suppress(ProcessLookupError):
+                    watched.append(os.pidfd_open(int(line)))
+        if not is_there:
+            break
     for process in watched:
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(process, signal.SIGTERM)
