@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from asft.journal import Journal, Line, Stored
 
-GATHER = 0.03
+GATHER = 0.05
 """Seconds from one transaction to the next while calls are in flight: each transaction costs as much as a
 hundred rows, and a script that waits for one keeps no place from others."""
 

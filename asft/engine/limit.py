@@ -9,6 +9,8 @@ No clock in here: whoever uses it says when.
 import math
 from typing import Literal
 
+from asft.engine.pace import Sent
+
 Concurrency = int | Literal["auto"]
 
 FIRST = 4
@@ -38,7 +40,7 @@ class Fixed:
     def __init__(self, at_once: int) -> None:
         self.at_once = at_once
 
-    def answered(self, now: float, sent: float, in_flight: int, size: int) -> None:
+    def answered(self, now: float, sent: Sent, size: int) -> None:
         """Nothing to learn."""
 
     def cut(self, now: float, in_flight: int) -> None:
@@ -53,24 +55,25 @@ class Found:
         self._doubling = True
         self._cut_at = -math.inf
         self._rise = Rise()
+        self._above = _Mean(SAMPLES)
 
     @property
     def at_once(self) -> int:
         """Calls that may be in flight now."""
         return int(self._limit)
 
-    def answered(self, now: float, sent: float, in_flight: int, size: int) -> None:
-        """A reply came at `now` to a call that was sent at `sent`.
-
-        `in_flight` is how many were in flight then, itself included; `size` the tokens of its answer.
-        """
-        rise = self._rise.add(in_flight, size, now - sent)
-        if sent <= self._cut_at:
-            # It was sent before the last cut, and says nothing of what came of that.
+    def answered(self, now: float, sent: Sent, size: int) -> None:
+        """A reply came, with an answer of so many tokens."""
+        above = self._rise.add(sent.in_flight, size, now - sent.at)
+        if sent.at <= self._cut_at:
+            # It went out before the last cut, and says nothing of what came of that.
             return
+        if above is not None:
+            self._above.add(above)
+        rise = self._above.value if self._above.count >= SAMPLES else None
         if rise is not None and rise > OVERLOADED:
             self._shrink(now, max(0.5, HEADROOM * math.exp(-rise)))
-        elif in_flight >= 0.9 * self._limit:
+        elif sent.full:
             queueing = rise is not None and rise > QUEUEING
             if queueing:
                 self._doubling = False
@@ -91,7 +94,7 @@ class Found:
     def _shrink(self, now: float, share: float) -> None:
         self._limit = max(float(FIRST), self._limit * share)
         self._doubling, self._cut_at = False, now
-        self._rise.forget()
+        self._above = _Mean(SAMPLES)
 
 
 class Rise:
@@ -104,22 +107,15 @@ class Rise:
 
     def __init__(self) -> None:
         self._means: dict[int, dict[int, _Mean]] = {}
-        self._rise = _Mean()
 
     def add(self, in_flight: int, size: int, seconds: float) -> float | None:
-        """Take a call in; the rise over the latest calls as a logarithm, None where they are too few."""
+        """Take a call in: how much longer it took, as a logarithm; None where nothing is known of fewer."""
         value = math.log(seconds + FLOOR)
         levels = self._means.setdefault(size.bit_length(), {})
         level = in_flight.bit_length()
-        lower = [mean.value for at, mean in levels.items() if at < level and mean.count >= SAMPLES // 2]
+        fewer = [mean.value for at, mean in levels.items() if at < level and mean.count >= SAMPLES // 2]
         levels.setdefault(level, _Mean(2 * SAMPLES)).add(value)
-        if lower:
-            self._rise.add(value - min(lower))
-        return self._rise.value if self._rise.count >= SAMPLES else None
-
-    def forget(self) -> None:
-        """Begin a new average: what came before was at another limit."""
-        self._rise = _Mean()
+        return value - min(fewer) if fewer else None
 
 
 class _Mean:
@@ -127,7 +123,7 @@ class _Mean:
 
     __slots__ = ("_most", "count", "value")
 
-    def __init__(self, most: int = SAMPLES) -> None:
+    def __init__(self, most: int) -> None:
         self._most = most
         self.count = 0
         self.value = 0.0

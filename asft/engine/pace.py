@@ -9,18 +9,18 @@ nothing. No clock in here: whoever uses it says when.
 import math
 from collections import deque
 from dataclasses import dataclass
-from itertools import islice
 
 from asft.types import RateLimits
 
 SLACK = 0.1
 """Seconds that a call which could have gone out earlier makes up for: timers are late by some."""
 LATEST = 50
-"""Calls whose share of refusals counts; fewer once it is known that there is a limit."""
+"""Calls whose share of refusals counts; those of a second, once it is known that there is a limit, but at
+least so many:"""
 LATEST_PACED = 20
 SHARE = 0.2
-"""The share of refusals that is no chance."""
-LEAST = 3
+"""The share of refusals that is no chance, if it is far above that of the calls before."""
+LEAST = 4
 """Refusals that are too few to say anything."""
 MEMORY = 5.0
 """Seconds over which it is counted what the endpoint takes in."""
@@ -30,9 +30,11 @@ SLOWEST = 0.1
 """Calls a second, whatever was refused."""
 GROWTH = 0.02
 """A second; the rate after a refusal, while it is that which holds calls up."""
+USED = 0.8
+"""The rate grows only where so much of it is really used."""
 QUIET = 10.0
 """Seconds without a refusal after which the limit may have moved, and the rate grows faster."""
-GROWTH_WHEN_QUIET = 0.25
+GROWTH_WHEN_QUIET = 0.2
 UNUSED = 30.0
 """Seconds for which a rate held nothing up, after which it is forgotten."""
 PAUSE = 1.0
@@ -48,6 +50,8 @@ class Sent:
     """The most that it can use."""
     in_flight: int = 1
     """Calls in flight when it went out, itself included."""
+    full: bool = False
+    """Whether no other could have gone out beside it."""
     refused: bool = False
 
 
@@ -64,6 +68,7 @@ class Pace:
         self._grown_at = self._cut_at = -math.inf
         self._sent: deque[Sent] = deque()
         self._counted_from = math.inf
+        self._count = self._refusals = 0
         self._told = math.inf
         self._told_by = self._told_until = -math.inf
         self._tokens_per_call = 0.0
@@ -87,19 +92,18 @@ class Pace:
         """Until when no call goes out, because the endpoint has refused too many."""
         return self._held
 
-    def send(self, now: float, tokens: int, in_flight: int = 1) -> Sent:
-        """A call goes out that can use so many tokens."""
+    def send(self, now: float, sent: Sent) -> None:
+        """A call goes out."""
         self._grow(now)
-        sent = Sent(now, tokens, in_flight)
         rate = self.rate(now)
         self._next = -math.inf if rate == math.inf else max(self._next, now - SLACK) + 1.0 / rate
         if self._tokens < math.inf:
-            self._next_by_tokens = max(self._next_by_tokens, now - SLACK) + tokens / self._tokens
+            self._next_by_tokens = max(self._next_by_tokens, now - SLACK) + sent.tokens / self._tokens
         self._sent.append(sent)
+        self._count += 1
         self._counted_from = min(self._counted_from, now)
         while self._sent[0].at < now - MEMORY:
             self._sent.popleft()
-        return sent
 
     def ended(self, now: float, sent: Sent, tokens: int, limits: RateLimits | None = None) -> None:
         """A call has ended, and used so many tokens."""
@@ -125,46 +129,58 @@ class Pace:
             # It went out before the last cut. What it asks for holds for all the same.
             self._held = max(self._held, now + (asked or 0.0))
             return False
-        if not self._is_limited():
+        self._refusals += 1
+        # How those fare that went out after it is not known yet.
+        known = [one for one in self._sent if one.at <= sent.at]
+        if not self._is_limited(known):
             return False
-        taken = sum(not one.refused for one in self._sent)
-        seconds = min(MEMORY, max(1.0, now - self._counted_from))
+        taken = sum(not one.refused for one in known)
+        seconds = min(MEMORY, max(1.0, sent.at - self._counted_from))
         self._learnt = max(SLOWEST, BELOW * min(self._learnt, taken / seconds))
         self._held = max(self._held, now + (PAUSE if asked is None else asked))
         self._next = self._held
         self._cut_at = self._grown_at = self._counted_from = now
         self._sent.clear()
+        self._count = self._refusals = 0
         return True
 
-    def _is_limited(self) -> bool:
-        latest = list(islice(reversed(self._sent), LATEST if self._learnt == math.inf else LATEST_PACED))
+    def _is_limited(self, known: list[Sent]) -> bool:
+        """Whether so many of the latest are refused that it is no chance."""
+        if len(known) >= LEAST and all(one.refused for one in known[-LEAST:]):
+            return True
+        latest = known[-int(min(LATEST, max(LATEST_PACED, self._learnt))) :]
         refused = sum(one.refused for one in latest)
-        return refused >= max(LEAST, SHARE * len(latest))
+        share = refused / len(latest)
+        if refused < LEAST or share < SHARE:
+            return False
+        # Refusals that come at any rate came before as well.
+        before = self._count - len(self._sent) + len(known) - len(latest)
+        return before < len(latest) or self._refusals - refused < share / 5 * before
 
     def _grow(self, now: float) -> None:
         if self._learnt == math.inf:
             return
-        if now - max(self._grown_at, self._held) > max(UNUSED, 2.0 / self._learnt):
+        since = now - max(self._grown_at, self._held)
+        seconds = min(MEMORY, now - max(self._counted_from, self._held))
+        if since > max(UNUSED, 2.0 / self._learnt):
             self._learnt = math.inf
-        elif self.rate(now) == self._learnt and now - self._next <= SLACK:
-            # It was this rate that the call waited for.
+        elif len(self._sent) >= USED * self._learnt * seconds:
             quiet = now - max(self._cut_at, self._held) >= QUIET
-            growth = GROWTH_WHEN_QUIET if quiet else GROWTH
-            since = min(now - self._grown_at, 2.0 / self._learnt + 1.0)
-            self._learnt *= math.exp(growth * since)
+            self._learnt *= math.exp((GROWTH_WHEN_QUIET if quiet else GROWTH) * since)
             self._grown_at = now
 
     def _heed(self, now: float, limits: RateLimits) -> None:
         """Spread what is left over the time until all is there again, instead of running into refusals."""
-        self._told = math.inf
+        self._told, empty = math.inf, False
         for left, reset, size in (
             (limits.requests_left, limits.requests_reset, 1.0),
             (limits.tokens_left, limits.tokens_reset, self._tokens_per_call),
         ):
             if left is not None and reset and size:
-                # Where nothing is left, one call when all is there again.
                 rate = max(1.0, left / size) / reset
                 if rate < self._told:
-                    self._told, self._told_until = rate, now + reset
+                    self._told, self._told_until, empty = rate, now + reset, left < size
         if self._told < math.inf:
-            self._next = max(self._next, now + 1.0 / self._told)
+            at = now + 1.0 / self.rate(now)
+            # Where nothing is left, one call when all is there again.
+            self._next = max(self._next, at) if empty else min(self._next, at)
