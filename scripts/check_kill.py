@@ -48,6 +48,8 @@ ENDS = {
 LONG = ("measure", "train", "evaluate")
 """Steps that are killed after a part of the time that they take."""
 SAME = ("select.jsonl", "write.jsonl", "filter.jsonl", "dataset.jsonl")
+AT_ONCE = 16
+"""Requests in flight at most, so that it is known how many a kill may cost."""
 TRIES = 5
 """How often a kill that came too late is tried again."""
 
@@ -105,7 +107,6 @@ class Check:
 
     command: Sequence[str]
     teacher: Counted
-    concurrency: int
     whole: Path
 
     def start(self, out: Path) -> "subprocess.Popen[bytes]":
@@ -177,8 +178,8 @@ class Check:
                 found.append(str(path.relative_to(self.whole)))
         if paid(out) != paid(self.whole):
             found.append("the ledger")
-        if self.teacher.again > kills * 2 * self.concurrency:  # in flight, and one commit group
-            found.append(f"{self.teacher.again} requests made again, with {self.concurrency} at once")
+        if self.teacher.again > kills * 2 * AT_ONCE:  # in flight, and one commit group
+            found.append(f"{self.teacher.again} requests made again, with {AT_ONCE} at once")
         return found
 
 
@@ -239,10 +240,11 @@ def main() -> int:
         path = keep / "recipe.yaml"
         prices = {"input": 0, "output": 0}
         given["teacher"] = {"use": "openai", "model": "rules", "base_url": url, "prices": prices}
+        given["engine"] = {**(given.get("engine") or {}), "concurrency": AT_ONCE}
         path.write_text(yaml.safe_dump(given), "utf-8")
         overrides = [one for one in arguments.overrides if not one.strip().startswith("teacher.")]
         command = [sys.executable, "-m", "asft", "run", str(path), *(f"--set={one}" for one in overrides)]
-        check = Check(command, teacher, made.engine.concurrency, keep / "whole")
+        check = Check(command, teacher, keep / "whole")
         seconds = check.finish(check.whole)
         requests, twice = paid(check.whole)
         again = twice + teacher.again
