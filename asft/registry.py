@@ -32,10 +32,10 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
         "loss": "asft.criteria:Loss",
     },
     "filter": {
-        "agrees": "asft.filters:Agrees",
-        "duplicate": "asft.filters:Duplicate",
-        "not_in_test": "asft.filters:NotInTest",
-        "well_formed": "asft.filters:WellFormed",
+        "agrees": "asft.filters.agrees:Agrees",
+        "duplicate": "asft.filters.known:Duplicate",
+        "not_in_test": "asft.filters.known:NotInTest",
+        "well_formed": "asft.filters.well_formed:WellFormed",
     },
     "selector": {
         "random": "asft.selectors:Random",

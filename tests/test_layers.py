@@ -104,7 +104,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "asft.criteria": {"asft.types", "asft.errors", "asft.registry"},
     "asft.selectors": {"asft.types", "asft.errors", "asft.registry"},
     "asft.writers.*": {"asft.types", "asft.errors", "asft.registry", "asft.prompts", "asft.budget"},
-    "asft.filters": {"asft.types", "asft.errors", "asft.registry"},
+    "asft.filters.*": {"asft.types", "asft.errors", "asft.registry"},
     "asft.student": {"asft.errors"},
     "asft.scorer": {"asft.types", "asft.student"},
     "asft.decoder": {"asft.types", "asft.student"},
