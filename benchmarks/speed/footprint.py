@@ -79,7 +79,7 @@ def first_durable(setting: Setting) -> dict[str, float]:
         try:
             while not _holds_one(out / "journal.sqlite"):
                 if process.poll() is not None:
-                    raise RuntimeError((folder / "client.log").read_text("utf-8", "replace")[-3000:])
+                    raise harness.ClientFailedError("asft", "failed", folder)
                 time.sleep(0.005)
             found = time.time()
         finally:

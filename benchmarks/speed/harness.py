@@ -3,6 +3,7 @@
 import heapq
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -24,6 +25,8 @@ ROOT = HERE.parent.parent
 PEERS = ROOT / ".venv-peers"
 CORES = sorted(os.sched_getaffinity(0))
 """The first is the endpoint's, the others are the client's; on a machine with one core they share it."""
+
+_ERROR = re.compile(r"[\w.]*(Error|Exception):")
 
 CLIENTS: dict[str, tuple[Path | None, str, str]] = {
     "asft": (None, "toolkit.py", "tuned"),
@@ -83,6 +86,17 @@ class Setting:
         for asked in self.messages:
             heapq.heapreplace(ends, ends[0] + sum(map(law.seconds, asked)))
         return max(ends)
+
+
+class ClientFailedError(Exception):
+    """A client that did not do its work."""
+
+    def __init__(self, client: str, what: str, folder: Path) -> None:
+        """`folder` has the log of what it printed."""
+        self.log = (folder / "client.log").read_text("utf-8", "replace")
+        errors = [line for line in self.log.splitlines() if _ERROR.match(line)]
+        self.why = errors[-1] if errors else ""
+        super().__init__(f"{client} {what}: {self.why}")
 
 
 class Served:
@@ -172,8 +186,7 @@ def run(client: str, setting: Setting, *, limit: float = 1800.0) -> dict[str, An
             kill(process)
         served.stop()
         if not ended or process.returncode != 0 or not (out / "figures.json").exists():
-            log = (folder / "client.log").read_text("utf-8", "replace")
-            raise RuntimeError(f"{client} {'failed' if ended else 'did not end'}:\n{log[-3000:]}")
+            raise ClientFailedError(client, "failed" if ended else f"did not end in {limit:g} s", folder)
         figures = json.loads((out / "figures.json").read_text("utf-8"))
         figures["peak_mb"] = max(figures["peak_mb"], peak)
         return {**figures, **checked(setting, rows_in(out)), "counts": served.counts, "calls": served.calls}
@@ -193,8 +206,7 @@ def calls_within(client: str, setting: Setting, seconds: float) -> list[dict[str
             except subprocess.TimeoutExpired:
                 pass
             else:
-                log = (folder / "client.log").read_text("utf-8", "replace")
-                raise RuntimeError(f"{client} ended too early:\n{log[-3000:]}")
+                raise ClientFailedError(client, "ended too early", folder)
         finally:
             kill(process)
         served.stop()
@@ -222,7 +234,7 @@ def checked(setting: Setting, rows: Sequence[dict[str, Any]]) -> dict[str, int]:
         text = found.get(item, {}).get("text")
         if text is not None:
             counts["right" if text == said(asked[-1]) else "wrong"] += 1
-        elif item in found and any(_refused(faults, messages) for messages in asked):
+        elif any(_refused(faults, messages) for messages in asked):
             counts["refused"] += 1
         else:
             counts["lost"] += 1

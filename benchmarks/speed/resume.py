@@ -78,7 +78,7 @@ def one(setting: Setting, at: float | None, *, torn: bool) -> dict[str, Any]:
                 tear(out)
             process = harness.start(given, folder)
         if process.wait(timeout=600) != 0:
-            raise RuntimeError((folder / "client.log").read_text("utf-8", "replace")[-3000:])
+            raise harness.ClientFailedError("asft", "failed", folder)
         wall = time.monotonic() - began
         served.stop()
         counts = served.counts

@@ -32,6 +32,7 @@ def add(commands: Any) -> None:
         parser.add_argument(
             "--clients", nargs="+", choices=harness.CLIENTS, default=["asft", "bare openai"], metavar="NAME"
         )
+        parser.add_argument("--limit", type=float, default=1800.0, help="seconds until a client is killed")
         parser.add_argument("--name", default=name, help="of the files in results/")
         parser.set_defaults(call=compare, protocol=name, steps=steps, faults=faults)
 
@@ -39,6 +40,7 @@ def add(commands: Any) -> None:
 def compare(given: argparse.Namespace) -> None:
     """Run the clients in turns."""
     rows: list[dict[str, Any]] = []
+    failures: list[str] = []
     for law in given.latency:
         for concurrency in given.concurrency:
             setting = Setting(
@@ -53,11 +55,17 @@ def compare(given: argparse.Namespace) -> None:
             for repetition in range(given.repeat):
                 for client in given.clients:
                     row = {"latency": law, "C": concurrency, "client": client, "repetition": repetition}
-                    row |= figures(setting, ideal, harness.run(client, setting))
+                    try:
+                        run = harness.run(client, setting, limit=given.limit)
+                    except harness.ClientFailedError as error:
+                        print(error.log[-3000:], error, sep="\n", flush=True)
+                        failures.append(f"{law}, C = {concurrency}, repetition {repetition}: {error}")
+                        continue
+                    row |= figures(setting, ideal, run)
                     print(row, flush=True)
                     rows.append(row)
     made = tables.table(rows, ["latency", "C", "client"], columns(given.protocol))
-    made += "\n" + ratios(rows) if {"asft", "bare openai"} <= set(given.clients) else ""
+    made += "".join(f"\n- {line}" for line in [*ratios(rows), *failures]) + "\n"
     print("\n" + made)
     tables.keep(given.name, rows, made)
 
@@ -100,7 +108,7 @@ def columns(protocol: str) -> dict[str, Any]:
     return made
 
 
-def ratios(rows: Sequence[dict[str, Any]]) -> str:
+def ratios(rows: Sequence[dict[str, Any]]) -> list[str]:
     """asft against the bare client, repetition by repetition."""
     lines = []
     for law, concurrency in dict.fromkeys((row["latency"], row["C"]) for row in rows):
@@ -108,11 +116,13 @@ def ratios(rows: Sequence[dict[str, Any]]) -> str:
             [row for row in rows if (row["latency"], row["C"], row["client"]) == (law, concurrency, name)]
             for name in ("asft", "bare openai")
         ]
-        pairs = list(zip(*sides, strict=True))
+        pairs = list(zip(*sides, strict=False))
+        if not pairs:
+            continue
         speed = tables.shown([bare["wall"] / ours["wall"] for ours, bare in pairs], 3)
         more = tables.shown([ours["cpu_per_1000"] - bare["cpu_per_1000"] for ours, bare in pairs])
         lines.append(
             f"{law}, C = {concurrency}: asft runs at {speed} of the speed of the bare client, and uses "
             f"{more} ms more CPU a request."
         )
-    return "\n".join(f"- {line}" for line in lines) + "\n"
+    return lines
