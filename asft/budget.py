@@ -7,6 +7,7 @@ and set aside, so timing cannot change which scripts start: one that fits now fi
 Money is counted in decimals, never in binary fractions.
 """
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -16,10 +17,13 @@ from pydantic import Field
 
 from asft.errors import BudgetError
 from asft.registry import plugin
-from asft.types import Ceiling, Message, Request
+from asft.types import Ceiling, Message, Reply, Request
 
 MESSAGE_OVERHEAD = 64
 """Tokens set aside for each message beside its text: roles, marks, and what chat templates put in front."""
+
+BYTES_PER_TOKEN = 3
+"""For estimates: fewer than in English prose, so that a budget is counted rather too high than too low."""
 
 _MILLION = 1_000_000
 
@@ -66,6 +70,16 @@ class Prices:
             + reasoning_tokens * reasoning
         ) / _MILLION
 
+    def of(self, reply: Reply) -> float:
+        """What a reply costs."""
+        cost = self.cost(
+            input_tokens=reply.input_tokens,
+            cached_tokens=reply.cached_tokens,
+            output_tokens=reply.output_tokens,
+            reasoning_tokens=reply.reasoning_tokens,
+        )
+        return float(cost)
+
     def most(self, ceiling: Ceiling) -> Decimal:
         """The most that calls within this ceiling can cost."""
         dearest_input = max(self.input, self.cached_input or self.input)
@@ -74,6 +88,25 @@ class Prices:
 
 
 FREE = Prices(input=Decimal(0), output=Decimal(0))
+
+
+def dearest(prices: Iterable[Prices | None]) -> Prices | None:
+    """Prices that none of these is above; None where one is unknown."""
+    known = list(prices)
+    if not known or None in known:
+        return None
+    all_of = [one for one in known if one is not None]
+    return Prices(
+        input=max(one.input for one in all_of),
+        output=max(one.output for one in all_of),
+        cached_input=max(one.input if one.cached_input is None else one.cached_input for one in all_of),
+        reasoning=max(one.output if one.reasoning is None else one.reasoning for one in all_of),
+    )
+
+
+def estimated_tokens(texts: Iterable[str]) -> int:
+    """About how many tokens texts are, where nobody has counted them."""
+    return math.ceil(sum(len(text.encode("utf-8", "surrogatepass")) for text in texts) / BYTES_PER_TOKEN)
 
 
 def input_ceiling(text_bytes: int, messages: int) -> int:

@@ -49,6 +49,8 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
     },
     "teacher": {
         "openai": "asft.teachers.openai:OpenAI",
+        "pool": "asft.teachers.pool:Pool",
+        "recorded": "asft.teachers.recorded:Recorded",
         "rules": "asft.teachers.rules:Rules",
         "vllm": "asft.teachers.vllm:VLLM",
     },

@@ -174,7 +174,8 @@ class OpenAI:
             raise failures.unreadable(error) from None
         except (openai.OpenAIError, ValueError) as error:
             raise failures.unreadable(UnreadableError(str(error))) from None
-        return replace(reply, cost_usd=self._cost(reply), limits=rate_limits(answer.headers.raw))
+        cost = None if self.prices is None else self.prices.of(reply)
+        return replace(reply, cost_usd=cost, limits=rate_limits(answer.headers.raw))
 
     @cached_property
     def _url(self) -> SplitResult:
@@ -291,17 +292,6 @@ class OpenAI:
         if self.limit_field == "auto":
             return "max_completion_tokens" if self._url.hostname == OPENAIS else "max_tokens"
         return self.limit_field
-
-    def _cost(self, reply: Reply) -> float | None:
-        if self.prices is None:
-            return None
-        cost = self.prices.cost(
-            input_tokens=reply.input_tokens,
-            cached_tokens=reply.cached_tokens,
-            output_tokens=reply.output_tokens,
-            reasoning_tokens=reply.reasoning_tokens,
-        )
-        return float(cost)
 
 
 def seed_of(request: Request) -> int:

@@ -1,16 +1,13 @@
 """Reads an answer of an endpoint: takes what is there, for endpoints leave out what they like."""
 
 import json
-import math
 import re
 from collections.abc import Mapping
 from typing import Any
 
-from asft.budget import ceiling_of
+from asft.budget import ceiling_of, estimated_tokens
 from asft.types import Reply, Request
 
-BYTES_PER_TOKEN = 3
-"""For estimates: fewer than in English prose, so that a budget is counted rather too high than too low."""
 _THOUGHT = re.compile(r"\s*<think>(.*?)(?:</think>|\Z)", re.DOTALL)
 _CLOSED = re.compile(r"\n\s*</think>")
 
@@ -46,11 +43,10 @@ def read(request: Request, body: bytes) -> Reply:
     read, written, thought = _counts(usage)
     estimated = read is None or written is None
     if read is None:
-        asked = sum(map(_bytes, (turn.content for turn in request.messages)))
-        read = min(math.ceil(asked / BYTES_PER_TOKEN), ceiling_of(request).input_tokens)
+        asked = estimated_tokens(turn.content for turn in request.messages)
+        read = min(asked, ceiling_of(request).input_tokens)
     if written is None:
-        said = _bytes(text) + _bytes(reasoning)
-        written = min(math.ceil(said / BYTES_PER_TOKEN), request.sampling.max_tokens)
+        written = min(estimated_tokens([text, reasoning]), request.sampling.max_tokens)
     return Reply(
         text=text,
         reasoning=reasoning,
@@ -129,7 +125,3 @@ def _count(usage: Mapping[str, Any], name: str) -> int | None:
 
 def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
-
-
-def _bytes(text: str) -> int:
-    return len(text.encode("utf-8", "surrogatepass"))
