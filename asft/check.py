@@ -16,6 +16,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from asft import terms
 from asft.engine import Endpoint
 from asft.errors import AsftError, RecipeError
 from asft.recipe import Reading, Recipe
@@ -60,6 +61,7 @@ def check(reading: Reading) -> str:
         f"recipe    {recipe.name}: {recipe.rounds} rounds x {recipe.per_round} examples, seed {recipe.seed}",
         f"task      {len(context.seeds)} seeds, {len(context.test)} test items",
         f"teacher   {looked.teacher}",
+        *(f"terms     {said}" for said in terms.stated(recipe.teacher)),
         f"measures  {', '.join(needs) or 'nothing'}",
         "",
         "At most, if every draft took all that it may:",
@@ -99,7 +101,7 @@ def _look(reading: Reading) -> _Looked:
         context=context,
         prompt=prompt,
         teacher=said,
-        warnings=[*_votes(recipe), *_references(context, recipe)],
+        warnings=[*_votes(recipe), *_references(context, recipe), *terms.reminders(recipe.teacher)],
     )
 
 

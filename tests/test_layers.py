@@ -80,7 +80,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         "asft.stop",
     },
     "asft.stop": {"asft.progress"},
-    "asft.check": {"asft.types", "asft.errors", "asft.engine.*", "asft.recipe"},
+    "asft.terms": set(),
+    "asft.check": {"asft.types", "asft.errors", "asft.engine.*", "asft.recipe", "asft.terms"},
     "asft.starter": {"asft.errors", "asft.prompts"},
     "asft.__main__": {"asft.cli"},
     # The command line may call anything; nothing else may import it.
@@ -106,7 +107,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "asft.writers.*": {"asft.types", "asft.errors", "asft.registry", "asft.prompts", "asft.budget"},
     "asft.filters.*": {"asft.types", "asft.errors", "asft.registry"},
     "asft.student": {"asft.errors"},
-    "asft.scorer": {"asft.types", "asft.student"},
+    "asft.scorer.*": {"asft.types", "asft.student"},
     "asft.decoder": {"asft.types", "asft.student"},
     "asft.train": {"asft.types", "asft.errors", "asft.student"},
     "asft.tasks": set(),
@@ -142,6 +143,11 @@ MAY_IMPORT: dict[str, set[str]] = {
 HEAVY = {"torch", "transformers", "trl", "peft", "datasets", "openai", "vllm", "math_verify"}
 IMPORTS_HEAVY = {
     "asft.scorer",
+    "asft.scorer.body",
+    "asft.scorer.fold",
+    "asft.scorer.head",
+    "asft.scorer.plan",
+    "asft.scorer.records",
     "asft.decoder",
     "asft.measure",
     "asft.evaluate",

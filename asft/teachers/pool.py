@@ -58,6 +58,8 @@ class Pool:
     """Sections like that of a teacher, with `use`; and with `weight` and `max_concurrency`, as wanted."""
     known_as: str = "pool"
     """What the journal knows it by, beside the models of its members."""
+    terms: str = ""
+    """What the terms of its members say of training with their output, where it is said for all at once."""
     rest: Annotated[float, Field(gt=0.0)] = 30.0
     """The most seconds that a member is left alone after failures, unless it asks for more."""
 
