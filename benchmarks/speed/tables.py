@@ -6,13 +6,17 @@ import os
 import platform
 import random
 import statistics
+import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from asft import __version__
+
 RESULTS = Path(__file__).parent / "results"
+ROOT = RESULTS.parent.parent.parent
 RESAMPLES = 2000
 
 
@@ -64,15 +68,19 @@ def keep(name: str, rows: Sequence[Mapping[str, Any]], made: str) -> None:
 
 
 def _made_with() -> dict[str, Any]:
-    packages = {}
-    for name in ("asft", "openai", "httpx2", "pydantic"):
-        try:
-            packages[name] = version(name)
-        except PackageNotFoundError:
-            packages[name] = "none"
+    packages = {name: version(name) for name in ("openai", "httpx2", "pydantic")}
+    for peer, package in (("distilabel", "distilabel"), ("curator", "bespokelabs-curator")):
+        frozen = ROOT / ".venv-peers" / peer / "versions.txt"
+        if frozen.exists():
+            lines = [line.split("==") for line in frozen.read_text("utf-8").splitlines() if "==" in line]
+            packages[package] = dict(lines).get(package, "unknown")
+    commit = subprocess.run(
+        ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     model = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
     return {
         "command": ["python", f"benchmarks/speed/{Path(sys.argv[0]).name}", *sys.argv[1:]],
+        "asft": f"{__version__} {commit.stdout.strip()}".strip(),
         "python": platform.python_version(),
         "packages": packages,
         "processor": model[0].partition(":")[2].strip() if model else platform.machine(),
