@@ -18,18 +18,8 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
         main(["--help"])
     assert caught.value.code == 0
     shown = capsys.readouterr().out
-    for command in (
-        "run",
-        "generate",
-        "check",
-        "probe",
-        "init",
-        "eval",
-        "report",
-        "journal",
-        "list",
-        "serve",
-    ):
+    named = ("run", "generate", "check", "probe", "init", "eval", "report", "journal", "list", "serve")
+    for command in named:
         assert f"\n    {command} " in shown
 
 

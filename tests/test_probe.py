@@ -4,6 +4,7 @@ import asyncio
 import json
 import random
 import shutil
+import socket
 import ssl
 import subprocess
 import threading
@@ -83,6 +84,8 @@ def able(body: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
     """It does all that it is asked."""
     if body.get("max_tokens", 0) > 4096:
         return refuse("This model's maximum context length is 4096 tokens. However, you requested more.")
+    if body.get("n") == 2 and not body["temperature"]:
+        return refuse("n must be 1 when using greedy sampling, got 2.")
     if body.get("response_format"):
         return complete('{"asft_number": 7}')
     if body.get("logprobs"):
@@ -215,12 +218,34 @@ def test_what_has_no_effect_is_ignored(capsys: pytest.CaptureFixture[str]) -> No
     assert "timeout" not in yaml.safe_load(shown.split("For the recipe:")[1])["teacher"]
 
 
+def test_an_answer_that_is_cut_off_says_nothing_of_the_schema(capsys: pytest.CaptureFixture[str]) -> None:
+    with served(lambda body: complete("{  ", finish_reason="length")) as url:
+        found, _ = probed(capsys, url)
+    assert found["JSON schema"].split()[0] == "unknown"
+
+
 def test_a_context_length_in_the_list_of_models_is_taken_from_there(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with served(able, models=[{**MODEL, "max_model_len": 2048}]) as url:
         found, _ = probed(capsys, url)
     assert "2,048 tokens, as max_model_len in the list of models" in found["context length"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "This model's maximum context length is 8,192 tokens. However, you requested 50000010 tokens.",
+        "max_tokens=50000000 cannot be greater than max_model_len=8192. Please request fewer output tokens.",
+        "the request exceeds the available context size (8192 tokens), try increasing it",
+    ],
+)
+def test_a_context_length_is_read_from_the_refusal_of_more(
+    words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with served(lambda body: refuse(words) if body["max_tokens"] > 4096 else able(body)) as url:
+        found, _ = probed(capsys, url)
+    assert "yes      8,192 tokens" in found["context length"]
 
 
 def test_the_advice_is_a_recipe_that_reads(capsys: pytest.CaptureFixture[str]) -> None:
@@ -289,7 +314,7 @@ def test_a_recipe_names_the_endpoint_and_options_change_it(
     assert "the recipe leaves it out" in found["seed"]
     assert f"{url}, model large-model" in shown
     path.write_text(yaml.safe_dump({**settings, "teacher": {"use": "rules"}}))
-    assert "its teacher is behind no address" in refused(capsys, str(path))
+    assert "its teacher is no `openai`, which alone can be probed" in refused(capsys, str(path))
 
 
 # Why it cannot be used
@@ -368,6 +393,15 @@ def test_a_plain_call_of_a_tls_port_is_told(capsys: pytest.CaptureFixture[str], 
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def test_a_server_that_takes_connections_and_says_nothing_is_told(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("asft.probe.asking.LISTING", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        sentence = refused(capsys, f"http://127.0.0.1:{silent.getsockname()[1]}/v1")
+    assert "takes connections, and asked for its models it gives no answer within 0.2 s" in sentence
 
 
 def test_an_address_without_its_end_is_told(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, fields
 from datetime import datetime
@@ -9,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from asft.cli.table import Column, cut, table, width
+from asft.cli.table import Column, table, width
 
 if TYPE_CHECKING:
     from asft.journal import Call, Reading, Stored, Sum
@@ -112,8 +113,10 @@ def _listing(calls: Sequence["Call"], *, more: bool) -> list[str]:
     said = ", ".join(_hoisted(column.head, column.cells[0]) for column in hoisted if column.cells[0])
     number = f"the newest {len(calls)} calls" if more else f"{len(calls)} call{'s' * (len(calls) > 1)}"
     date = f"{min(day)}" if len(day) == 1 else f"{min(day)} to {max(day)}"
+    room = width()
+    head = f"{number}, {date}: {said}" if said else f"{number}, {date}"
     return [
-        cut(f"{number}, {date}: {said}" if said else f"{number}, {date}", width()),
+        *(textwrap.wrap(head, room) if room else [head]),
         "",
         *table([column for column in columns if column not in hoisted], width()),
     ]
@@ -122,7 +125,9 @@ def _listing(calls: Sequence["Call"], *, more: bool) -> list[str]:
 def _hoisted(head: str, cell: str) -> str:
     if head in ("run", "round"):
         return f"{head} {cell}"
-    return f"{cell} each" if head == "cost" else cell
+    if head == "cost":
+        return "cost unknown" if cell == "?" else f"{cell} each"
+    return cell
 
 
 def _conversation(journal: "Reading", run: str | None, key: str) -> str:

@@ -71,8 +71,8 @@ def _teacher(arguments: argparse.Namespace) -> "OpenAI":
     teacher = recipe.load(Path(arguments.what), arguments.overrides).teacher
     if not isinstance(teacher, OpenAI):
         raise RecipeError(
-            f"{arguments.what}: its teacher is behind no address, so there is nothing to probe; give one "
-            "like https://host/v1"
+            f"{arguments.what}: its teacher is no `openai`, which alone can be probed; give an address like "
+            "https://host/v1"
         )
     return replace(teacher, **changed)
 

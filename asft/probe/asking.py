@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 PATIENCE = 60.0
 """Seconds for an answer; a server that loads a model first takes long with the first."""
-LISTING = 8.0
+LISTING = 6.0
 """Seconds for the list of models."""
 LIMITS = ("max_tokens", "max_completion_tokens")
 """What the limit on output tokens is called."""
@@ -158,7 +158,7 @@ class Asking:
                 url = self.teacher.base_url.removeprefix("http:")
                 raise FatalError(f"the server speaks TLS; write base_url as https:{url}") from None
             why = self._shown(str(error.__cause__ or error))
-            return self._nothing(started, f"the connection broke ({why})")
+            return self._nothing(started, f"a broken connection ({why})")
         try:
             data = response.json()
         except ValueError:

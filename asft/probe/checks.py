@@ -60,7 +60,8 @@ async def _logprobs(asking: Asking, first: Answer) -> Finding:
 
 
 async def _samples(asking: Asking, first: Answer) -> Finding:
-    answer = await asking.chat_patiently("Say hello.", 8, n=2)
+    # Two greedy answers would be one, and some servers refuse that.
+    answer = await asking.chat_patiently("Say hello.", 8, n=2, temperature=1.0)
     if not answer.ok:
         return _refused("n", answer)
     count = len(answer.choices)
@@ -95,8 +96,8 @@ async def _schema(asking: Asking, first: Answer) -> Finding:
         value = None
     if isinstance(value, dict) and set(value) == {"asft_number"} and isinstance(value["asft_number"], int):
         return _found("JSON schema", "yes", "response_format is obeyed")
-    if not answer.text:
-        return _found("JSON schema", "unknown", "256 tokens give no text")
+    if not answer.text or answer.choices[0].get("finish_reason") == "length":
+        return _found("JSON schema", "unknown", f"256 tokens give no whole answer: {answer.text!r:.40}")
     return _found("JSON schema", "ignored", f"the answer does not follow it: {answer.text!r:.40}")
 
 

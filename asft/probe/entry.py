@@ -30,7 +30,10 @@ async def enter(asking: Asking) -> tuple[Answer, list[Finding]]:
 async def _list(asking: Asking) -> None:
     listed = await asking.list_models()
     if listed.status == 0:
-        raise FatalError(f"{asking.teacher.base_url}: something listens there, and {listed.told}")
+        raise FatalError(
+            f"{asking.teacher.base_url} takes connections, and asked for its models it gives {listed.told}; "
+            "check base_url, and what the server logs"
+        )
     if listed.status == 401:
         raise FatalError(_wrong_key(asking, listed))
     found = listed.data.get("data")
