@@ -356,43 +356,59 @@ def test_a_rate_is_read_from_a_text() -> None:
         Rate.parse("60:0")
 
 
+SPREAD = Latency.lognormal(median=0.3, log_sd=6.0, cap=1e9)
+"""So wide that there are messages which take an hour, and others which take no time."""
+
+
+def taking(least: float, most: float) -> str:
+    """A text that takes so many seconds under SPREAD."""
+    return next(f"{n}" for n in range(10_000) if least < SPREAD.seconds(user(f"{n}")) < most)
+
+
+async def come(endpoint: Endpoint, calls: int) -> None:
+    """Wait until so many calls have come."""
+    while endpoint.counts()["calls"] < calls:
+        await asyncio.sleep(0.001)
+
+
 def test_work_beyond_so_many_at_once_is_queued_in_order() -> None:
+    texts = [taking(0.2, 0.4), taking(0.01, 0.05), taking(0.0, 0.001)]
+
     async def work(endpoint: Endpoint) -> None:
-        async def late(n: int) -> None:
-            await asyncio.sleep(n * 0.01)
-            await ask(endpoint, f"{n}")
+        tasks = []
+        for text in texts:
+            tasks.append(asyncio.create_task(ask(endpoint, text)))
+            await come(endpoint, len(tasks))
+        await asyncio.gather(*tasks)
 
-        await asyncio.gather(*map(late, range(5)))
-
-    _, endpoint = served(work, at_once=1, latency=Latency.constant(0.06))
-    assert [call.prompt for call in endpoint.calls] == ["0", "1", "2", "3", "4"]
-    # The last came 0.04 s after the first, and waited for four others.
-    assert endpoint.calls[-1].seconds >= 5 * 0.06 - 0.04 - 0.001
-    assert endpoint.counts()["peak_open"] == 5
+    _, endpoint = served(work, at_once=1, latency=SPREAD)
+    # The quick ones would come first, did they not wait for the slow one.
+    assert [call.prompt for call in endpoint.calls] == texts
 
 
 def test_what_is_queued_too_long_is_answered_503() -> None:
     async def work(endpoint: Endpoint) -> list[int]:
-        return sorted(
-            status for status, _ in await asyncio.gather(*(ask(endpoint, f"{n}") for n in range(3)))
-        )
+        first = asyncio.create_task(ask(endpoint, taking(3600.0, 1e9)))
+        await come(endpoint, 1)
+        statuses = [(await ask(endpoint, text))[0] for text in ("a", "b")]
+        first.cancel()
+        return statuses
 
-    statuses, _ = served(work, at_once=1, abort_after=0.05, latency=Latency.constant(0.3))
-    assert statuses == [200, 503, 503]
+    statuses, _ = served(work, at_once=1, abort_after=0.01, latency=SPREAD)
+    assert statuses == [503, 503]
 
 
 def test_a_place_is_free_again_when_the_other_side_goes_away() -> None:
     async def work(endpoint: Endpoint) -> int:
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.1):
-                await send(endpoint, chat("slow"))
-        return (await ask(endpoint, "a", model="test"))[0]
+        first = asyncio.create_task(ask(endpoint, taking(3600.0, 1e9)))
+        await come(endpoint, 1)
+        second = asyncio.create_task(ask(endpoint, taking(0.0, 0.001)))
+        await come(endpoint, 2)
+        first.cancel()
+        return (await second)[0]
 
-    latency = Latency.constant(0.3)
-    status, endpoint = served(work, at_once=1, latency=latency)
+    status, endpoint = served(work, at_once=1, latency=SPREAD)
     assert status == 200
-    # Not the 0.3 s of the one that went away and its own, but its own alone.
-    assert endpoint.calls[-1].seconds < 0.5
     assert [call.gone for call in endpoint.calls] == [True, False]
 
 
