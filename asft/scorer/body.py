@@ -1,0 +1,152 @@
+"""A model as the scorer runs it, and the statistics of a batch."""
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import DynamicCache
+from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
+
+from asft.scorer.fold import Read, fold
+from asft.scorer.head import Head, alike, find
+from asft.scorer.plan import Row
+from asft.scorer.records import Floats, Tokens
+
+PROBE_TOKENS = 8
+"""On so many tokens a model is tried out."""
+MOST_LOGITS = 2**27
+"""So many logits are made at once of a model that makes all or none: half a gigabyte."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tile:
+    """How many logits there are at once."""
+
+    rows: int
+    """Answer positions."""
+    piece: int
+    """Of the vocabulary."""
+
+
+TILES = {"cpu": Tile(rows=1024, piece=2048), "cuda": Tile(rows=2048, piece=8192)}
+"""8 MB, which stay in the caches of a CPU; and 64 MB for a GPU, where fewer are computed no faster."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Apart:
+    """A model taken apart: the head is run on what is asked for, and piece by piece."""
+
+    model: Any
+    body: Any
+    head: Head
+    past: Any = None
+    """Keys and values of a prefix that the rows lack, where there is one."""
+
+    @property
+    def most_tokens(self) -> int | None:
+        """So large may a batch be, where there is a limit besides memory."""
+        return None
+
+    def states(self, ids: Tensor) -> Tensor:
+        """The body's last states, `[b, s, d]`."""
+        if self.past is None:
+            states: Tensor = self.body(input_ids=ids, use_cache=False).last_hidden_state
+            return states
+        past = copy.deepcopy(self.past)
+        past.batch_repeat_interleave(len(ids))
+        states = self.body(input_ids=ids, past_key_values=past, use_cache=True).last_hidden_state
+        return states
+
+    def reader(self, states: Tensor, piece: int) -> tuple[Read, int]:
+        """What reads the logits of states `[n, d]`, and how many each has."""
+        return self.head.reader(states, piece), len(self.head.weight)
+
+    def after(self, prefix: Sequence[int], row: Row) -> "Apart | None":
+        """The model when it has read a prefix; tried out on a row that begins with it.
+
+        None for a model that does not go on from there as if it had read the whole at once.
+        """
+        past = DynamicCache(config=self.model.config)
+        if not all(_keeps(layer, len(prefix)) for layer in past.layers):
+            return None
+        device = self.model.device
+        self.body(input_ids=torch.tensor([prefix], device=device), past_key_values=past, use_cache=True)
+        if past.get_seq_length() != len(prefix):
+            return None
+        found = replace(self, past=past)
+        begun = torch.tensor([[*row[0], *row[1]][: len(prefix) + PROBE_TOKENS]], device=device)
+        whole = self.states(begun)[:, len(prefix) :]
+        return found if alike(found.states(begun[:, len(prefix) :]), whole) else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Whole:
+    """A model that gives logits of all positions at once, and does something between body and logits that is
+    not known here."""
+
+    model: Any
+
+    @property
+    def most_tokens(self) -> int | None:
+        """So large may a batch be: all of its logits exist."""
+        vocab: int = self.model.config.get_text_config().vocab_size
+        return max(1, MOST_LOGITS // vocab)
+
+    def states(self, ids: Tensor) -> Tensor:
+        """Logits, `[b, s, vocab]`; tokens that an adapter puts before each row have none."""
+        logits: Tensor = self.model(input_ids=ids, use_cache=False).logits
+        return logits[:, -ids.shape[1] :]
+
+    def reader(self, states: Tensor, piece: int) -> tuple[Read, int]:
+        """What reads logits `[n, vocab]`, and how many each position has."""
+        return lambda start, end: states[:, start:end].float().contiguous(), states.shape[1]
+
+    def after(self, prefix: Sequence[int], row: Row) -> None:
+        """A prefix is run with every row."""
+
+
+def _keeps(layer: Any, length: int) -> bool:
+    """Whether a layer of a cache keeps keys and values of so many tokens, and nothing else."""
+    if type(layer) is DynamicSlidingWindowLayer:
+        return length < layer.sliding_window
+    return type(layer) is DynamicLayer
+
+
+def network(model: Any, row: Row) -> Apart | Whole:
+    """A model, taken apart where that can be done; tried out on the first tokens of a row."""
+    found = find(model, [*row[0], *row[1]][:PROBE_TOKENS])
+    return Whole(model=model) if found is None else Apart(model=model, body=found[0], head=found[1])
+
+
+def statistics(network: Apart | Whole, rows: Sequence[Row]) -> list[Tokens]:
+    """Statistics of each answer of a batch, in the order of its rows."""
+    inputs = [[*prompt, *answer][:-1] for prompt, answer in rows]
+    width = max(map(len, inputs))
+    # A row is filled up with anything at all: no token of it sees what comes later.
+    ids = _tensor(network, [row + row[-1:] * (width - len(row)) for row in inputs])
+    # The state at position t predicts token t + 1.
+    begins = [i * width + len(prompt) - 1 for i, (prompt, _) in enumerate(rows)]
+    lengths = [len(answer) for _, answer in rows]
+    where = _tensor(network, [t for b, s in zip(begins, lengths, strict=True) for t in range(b, b + s)])
+    target = _tensor(network, [token for _, answer in rows for token in answer])
+    states = network.states(ids).flatten(0, 1)
+    tile = TILES.get(ids.device.type, TILES["cuda"])
+    found = []
+    for at, tokens in zip(torch.split(where, tile.rows), torch.split(target, tile.rows), strict=True):
+        read, vocab = network.reader(states[at.to(states.device)], tile.piece)
+        found.append(fold(read, tokens.to(states.device), vocab=vocab, piece=tile.piece))
+    parts = torch.cat(found, 1).float().cpu().split_with_sizes(lengths, 1)
+    return [Tokens(nll=nll, entropy=entropy, margin=margin) for nll, entropy, margin in map(_arrays, parts)]
+
+
+def _arrays(part: Tensor) -> Floats:
+    # A copy: a view would keep the whole batch in memory.
+    return np.array(part.numpy())
+
+
+def _tensor(network: Apart | Whole, ids: Sequence[int] | Sequence[Sequence[int]]) -> Tensor:
+    return torch.tensor(ids, device=network.model.device)

@@ -1,0 +1,63 @@
+"""Statistics of distributions over a vocabulary that is seen one piece at a time.
+
+Of each piece, log-sum-exp and expected logit are taken in float32 and combined in float64: with Z the
+log-sum-exp, nll is Z - z[token], and entropy, the mean of Z - z under p, is Z - sum p z.
+"""
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+Read = Callable[[int, int], Tensor]
+"""Logits of the vocabulary from one number to another, `[n, c]` float32; the next call may overwrite them."""
+
+GROUPS = 32
+"""A piece is searched for its best two in groups: the maximum of each is one pass over memory, where looking
+for two at once is ten."""
+
+
+def fold(read: Read, target: Tensor, *, vocab: int, piece: int) -> Tensor:
+    """nll, entropy and margin, `[3, n]` float64, nats: of each token of `target`, `[n]`, under its own
+    distribution. The vocabulary is read in pieces of `piece` logits.
+    """
+    n, device = len(target), target.device
+    log_sum = torch.full((n,), -math.inf, dtype=torch.float64, device=device)
+    expected = torch.zeros(n, dtype=torch.float64, device=device)
+    chosen = torch.zeros(n, dtype=torch.float32, device=device)
+    best = torch.full((n, 2), -math.inf, device=device)
+    room = torch.empty(n * min(piece, vocab), device=device)
+    for start in range(0, vocab, piece):
+        width = min(piece, vocab - start)
+        logits = read(start, start + width)
+        two = _best_two(logits)
+        # The softmax of torch is one fused pass, twice as fast as exp alone; the sum that it divides by is
+        # read off its largest entry, which is 1 / sum.
+        p = torch.softmax(logits, -1, out=room[: n * width].view(n, width))
+        log_sum_here = two[:, 0].double() - p.amax(-1).double().log()
+        expected_here = torch.linalg.vecdot(p, logits).double()
+        together = torch.logaddexp(log_sum, log_sum_here)
+        before, here = (log_sum - together).exp(), (log_sum_here - together).exp()
+        expected = before * expected + here * expected_here
+        log_sum = together
+        best = torch.cat([best, two], 1).topk(2).values
+        local = (target - start)[:, None]
+        found = logits.gather(1, local.clamp(0, width - 1))
+        chosen = torch.where((local >= 0) & (local < width), found, chosen[:, None])[:, 0]
+    margin = (best[:, 0] - best[:, 1]).double()
+    # Rounding must not make what is certain more than certain.
+    return torch.stack([log_sum - chosen.double(), log_sum - expected, margin]).clamp(min=0.0)
+
+
+def _best_two(logits: Tensor) -> Tensor:
+    """The best of each row and the second best, or the best alone where there is one column."""
+    n, width = logits.shape
+    size = math.gcd(width, GROUPS)
+    grouped = logits.view(n, size, width // size)
+    top = grouped.amax(1)
+    first = top.topk(min(2, top.shape[1]))
+    # The second best stands in the group of the best, or is the best of another.
+    home = grouped.gather(2, first.indices[:, None, :1].expand(n, size, 1))[:, :, 0]
+    both = torch.cat([first.values[:, 1:], home.topk(min(2, size)).values], 1)
+    return both.topk(min(2, both.shape[1])).values
