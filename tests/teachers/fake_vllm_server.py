@@ -24,7 +24,8 @@ def main() -> None:
     given, others = parser.parse_known_args()
     print("flags:", json.dumps(others), flush=True)
     if FAULT == "dies":
-        sys.exit("CUDA out of memory")
+        print("RuntimeError: CUDA out of memory", *["waiting for the engine core"] * 20, sep="\n")
+        sys.exit("the engine core has not started; see root cause above")
     worker = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
     print("worker:", worker.pid, flush=True)
     names = [given.served_model_name, given.lora_modules.partition("=")[0]]

@@ -24,7 +24,7 @@ from typing import Any, TypeVar
 from asft.errors import FatalError, RequestError, RetryableError
 from asft.teachers.openai import seed_of
 from asft.teachers.vllm import guard
-from asft.teachers.vllm.settings import ADAPTER, QUIET, last_lines
+from asft.teachers.vllm.settings import ADAPTER, QUIET, end_of
 from asft.types import Reply, Request
 
 T = TypeVar("T")
@@ -289,8 +289,7 @@ class InProcess:
         return await self._home.call(work)
 
     def _told(self, what: str) -> str:
-        end = last_lines(self._log, self._start)
-        return f"vLLM {what}. The end of its log, {self._log}:\n{end or '  (nothing)'}"
+        return f"vLLM {what}. The end of its log, {self._log}:\n{end_of(self._log, self._start)}"
 
 
 class _Home:

@@ -22,7 +22,7 @@ from asft.budget import FREE
 from asft.errors import FatalError, RetryableError
 from asft.teachers.openai import OpenAI
 from asft.teachers.vllm import guard
-from asft.teachers.vllm.settings import last_lines
+from asft.teachers.vllm.settings import end_of
 from asft.types import Reply, Request
 
 HOST = "127.0.0.1"
@@ -194,8 +194,7 @@ class Server:
             pass
 
     def _told(self, what: str) -> str:
-        end = last_lines(self._log, self._start)
-        return f"the vLLM server {what}. The end of its log, {self._log}:\n{end or '  (nothing)'}"
+        return f"the vLLM server {what}. The end of its log, {self._log}:\n{end_of(self._log, self._start)}"
 
 
 def _free_port() -> int:

@@ -1,6 +1,7 @@
 """What is said to vLLM the same way whether it is a server or in the process: flags, and where they count."""
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,9 @@ SAME_ANSWERS = {
     "--uvicorn-log-level",
 }
 """Flags about memory, speed and logs: the journal's replies stay good when they change."""
+MOST_OF_LOG = 1 << 17
+"""Bytes that are looked through for errors."""
+_ERROR = re.compile(r"\b[A-Z]\w*(Error|Exception): ")
 
 
 def grouped(args: Iterable[str]) -> Iterator[tuple[str, list[str]]]:
@@ -98,16 +102,22 @@ def adapter_config(adapter: Path) -> dict[str, Any]:
     return config if isinstance(config, dict) else {}
 
 
-def last_lines(log: Path, start: int = 0, lines: int = 12) -> str:
-    """The end of what was logged from `start` (bytes) on, a line each."""
+def end_of(log: Path, start: int = 0) -> str:
+    """The end of what was logged from `start` (bytes) on, after the errors that it names before.
+
+    The cause stands far above the end: the last words are those of the process that waited for another.
+    """
     try:
         with log.open("rb") as source:
             source.seek(0, 2)
-            source.seek(max(start, source.tell() - 8192))
+            source.seek(max(start, source.tell() - MOST_OF_LOG))
             text = source.read().decode("utf-8", "replace")
     except OSError:
-        return ""
-    return "\n".join(f"  {line}" for line in text.splitlines()[-lines:] if line.strip())
+        return "  (it cannot be read)"
+    lines = [line if len(line) <= 300 else f"{line[:297]}..." for line in text.splitlines() if line.strip()]
+    last = lines[-8:]
+    errors = [line for line in lines if _ERROR.search(line) and "WARNING" not in line and line not in last]
+    return "\n".join(f"  {line}" for line in [*dict.fromkeys(errors[-3:]), *last]) or "  (nothing)"
 
 
 def _is_number(text: str) -> bool:
