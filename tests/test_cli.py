@@ -23,6 +23,18 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
         assert f"\n    {command} " in shown
 
 
+def test_help_loads_nothing_that_takes_time() -> None:
+    program = (
+        "import contextlib, sys\n"
+        "from asft.cli import main\n"
+        "with contextlib.suppress(SystemExit): main(['--help'])\n"
+        "slow = {*'asyncio dataclasses datasets openai pydantic sqlite3 ssl torch yaml'.split()}\n"
+        "sys.exit(', '.join(sorted(slow & set(sys.modules))) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_check_renders_the_first_prompt_and_the_ceilings(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", str(recipes() / "quickstart.yaml"), "--set", "task.seeds=50"]) == 0
     shown = capsys.readouterr().out

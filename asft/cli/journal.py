@@ -4,7 +4,6 @@ import argparse
 import json
 import textwrap
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, fields
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -306,6 +305,8 @@ def _sums(sums: Sequence["Sum"]) -> list[str]:
 
 def _total(sums: Sequence["Sum"]) -> "Sum":
     """All rows added up."""
+    from dataclasses import fields
+
     from asft.journal import Sum
 
     def added(name: str) -> Any:
@@ -344,6 +345,8 @@ def _export(arguments: argparse.Namespace, given: list[str]) -> int:
 
 
 def _exported(stored: "Stored") -> dict[str, Any]:
+    from dataclasses import asdict
+
     reply = None
     if stored.reply is not None:
         # What holds for a moment only is in no journal.

@@ -1,10 +1,8 @@
 """`asft probe`: what an endpoint can do, before money is spent."""
 
 import argparse
-import asyncio
 import textwrap
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +34,8 @@ def add(commands: Any) -> None:
 
 
 def _probe(arguments: argparse.Namespace, given: list[str]) -> int:
+    import asyncio
+
     from asft import probe
     from asft.progress import Progress
 
@@ -59,6 +59,8 @@ def _probe(arguments: argparse.Namespace, given: list[str]) -> int:
 
 def _teacher(arguments: argparse.Namespace) -> "OpenAI":
     """The teacher of a recipe, or one made for an address. Raises AsftError where there is no address."""
+    from dataclasses import replace
+
     from asft import recipe, registry
     from asft.errors import RecipeError
     from asft.teachers.openai import OpenAI
