@@ -35,6 +35,7 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
         "agrees": "asft.filters.agrees:Agrees",
         "duplicate": "asft.filters.known:Duplicate",
         "not_in_test": "asft.filters.known:NotInTest",
+        "rouge_l": "asft.filters.rouge_l:RougeL",
         "well_formed": "asft.filters.well_formed:WellFormed",
     },
     "selector": {
