@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from asft import check, recipe
 from asft.errors import FatalError, PluginError, RecipeError
@@ -322,6 +323,13 @@ def test_its_identity_depends_on_what_the_adapter_holds_and_not_on_where(
     first, second, third = (VLLM(model="m", adapter=str(a)).identity for a in (adapter, moved, other))
     assert first == second != third
     assert first != VLLM(model="m").identity
+
+
+def test_the_readme_shows_options_that_it_takes() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    [shown] = re.findall(r"^```yaml\n(use: vllm\n.*?)^```$", readme, re.DOTALL | re.MULTILINE)
+    options = yaml.safe_load(shown)
+    assert make("teacher", options.pop("use"), options).args == ["--quantization", "fp8"]
 
 
 # What it refuses

@@ -151,6 +151,7 @@ def test_it_asks_as_the_server_would(engines: list[FakeEngine], tmp_path: Path) 
     assert [worn.lora_path for worn in engine.adapters] == [str(tmp_path)]
     assert (engine.options.enable_lora, engine.options.max_lora_rank) == (True, "32")
     assert engine.done == ["shutdown"]
+    assert "VLLM_LOGGING_CONFIG_PATH" not in os.environ
 
 
 def test_it_lives_in_one_loop_whatever_loops_ask(engines: list[FakeEngine], tmp_path: Path) -> None:

@@ -31,6 +31,8 @@ T = TypeVar("T")
 
 LOOKS_EVERY = 0.1
 """Seconds between two looks whether it is ready, and which processes it has started."""
+LOGGING = "VLLM_LOGGING_CONFIG_PATH"
+"""The variable that names the file from which vLLM knows where it logs to."""
 OURS = {"temperature", "top_p", "max_tokens"}
 """Defaults of the model that a request overrides."""
 
@@ -60,6 +62,7 @@ class InProcess:
         self._engine: Any = None
         self._guard: subprocess.Popen[str] | None = None
         self._folder = ""
+        self._before: str | None = None
         self._log = Path()
         self._start = 0
         self._asked = 0
@@ -164,6 +167,10 @@ class InProcess:
                 self._guard.stdin.close()
         if self._folder:
             shutil.rmtree(self._folder, ignore_errors=True)
+            # Another vLLM would look for the file that is gone.
+            os.environ.pop(LOGGING, None)
+            if self._before is not None:
+                os.environ[LOGGING] = self._before
         self._home, self._guard, self._folder = None, None, ""
 
     # Starting
@@ -185,7 +192,8 @@ class InProcess:
                 }
             )
         )
-        os.environ["VLLM_LOGGING_CONFIG_PATH"] = str(config)
+        self._before = os.environ.get(LOGGING)
+        os.environ[LOGGING] = str(config)
         for name, value in QUIET.items():
             os.environ.setdefault(name, value)
         # A fork of a process that trains has locks that nobody gives back.
@@ -206,6 +214,8 @@ class InProcess:
                 f"args holds {' '.join(unknown)}, which vLLM's engine does not take; flags of its server "
                 "need `mode: server`"
             )
+        # Its bars would be drawn over the run's own line.
+        found.use_tqdm_on_load = False
         return AsyncLLM.from_engine_args(AsyncEngineArgs.from_cli_args(found))
 
     def _watch(self, before: "set[Any]") -> None:
