@@ -358,6 +358,32 @@ def test_a_run_through_every_passing_fault_loses_no_row_and_mixes_none_up(tmp_pa
     assert (total.requests, total.timeouts, total.refusals) == (64 + 8, 8, 8)
 
 
+def test_replies_without_counts_are_counted_as_estimates_with_their_price(
+    tmp_path: Path, answering: Any
+) -> None:
+    def script() -> Script[str]:
+        replies = yield [ask("abcdef", index=index) for index in range(3)]
+        return replies[0].text
+
+    async def go() -> None:
+        body = b'{"choices": [{"message": {"content": "six"}, "finish_reason": "stop"}]}'
+        async with answering(200, body) as base_url:
+            prices = Prices(input=Decimal(1_000_000), output=Decimal(2_000_000))
+            teacher = OpenAI(base_url=base_url, model="m", prices=prices)
+            with Journal(tmp_path / "j") as journal:
+                async with Engine(journal, {"teacher": Endpoint.of(teacher)}) as engine:
+                    ceiling = Ceiling(requests=3, input_tokens=600, output_tokens=60)
+                    job = Job(number=0, script=script, ceiling=ceiling)
+                    await engine.drive([job], round=1, step="write", on_result=lambda outcome: True)
+
+    asyncio.run(go())
+    with Journal(tmp_path / "j") as journal:
+        [total] = journal.sums()
+    # Six bytes in and three out, three to a token: 2 x 1 + 1 x 2 dollars each.
+    assert (total.requests, total.estimated) == (3, 3)
+    assert (total.input_tokens, total.output_tokens, total.cost_usd) == (6, 3, 12.0)
+
+
 def test_a_wrong_key_stops_the_run_and_stands_in_no_file(tmp_path: Path) -> None:
     with pytest.raises(FatalError, match="answers 401: wrong key") as caught:
         drive(tmp_path / "j", Faulty(), ["401 p", "q"])
