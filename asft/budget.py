@@ -8,10 +8,10 @@ Money is counted in decimals, never in binary fractions.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
@@ -178,6 +178,7 @@ class Account:
         """
         self._budget = budget
         self._prices = tuple(prices)
+        self._limits = _limits(budget)
         self._before = before
         self._timed_out = timed_out
         self._recorded = recorded
@@ -203,11 +204,10 @@ class Account:
     def affordable(self, ceiling: Ceiling) -> bool:
         """Whether it fits were every open script charged at its ceiling."""
         committed = self._before + self._held + self.amount(ceiling)
-        for name, limit in _limits(self._budget):
-            reserve = _reserve(self._budget, limit)
+        for limit in self._limits:
             # Timeouts that the reserve did not cover come out of what is for scripts.
-            excess = max(Decimal(0), _count(self._timed_out, name) - reserve)
-            if _count(committed, name) + excess > limit - reserve:
+            timed_out = max(limit.reserve, limit.of(self._timed_out))
+            if limit.of(committed) + timed_out > limit.most:
                 return False
         return True
 
@@ -242,11 +242,11 @@ class Account:
     def send(self, request: Ceiling) -> None:
         """A call is about to be made. Raises BudgetError where it could take the ledger over the budget."""
         most = self._recorded + self._in_flight + self.amount(request)
-        for name, limit in _limits(self._budget):
-            if _count(most, name) > limit:
+        for limit in self._limits:
+            if limit.of(most) > limit.most:
                 raise BudgetError(
-                    f"the next call could exceed the budget of {limit} {name}: calls that timed out, or "
-                    "replies that this step no longer uses, have taken a part of it; raise it to go on"
+                    f"the next call could exceed the budget of {limit.most} {limit.name}: calls that timed "
+                    "out, or replies that this step no longer uses, have taken part of it; raise it to go on"
                 )
         self._in_flight += self.amount(request)
 
@@ -258,10 +258,7 @@ class Account:
     def time_out(self, request: Ceiling) -> bool:
         """Charge a call that timed out its ceiling; False where the reserve for that is gone."""
         self._timed_out += self.amount(request)
-        return all(
-            _count(self._timed_out, name) <= _reserve(self._budget, limit)
-            for name, limit in _limits(self._budget)
-        )
+        return all(limit.of(self._timed_out) <= limit.reserve for limit in self._limits)
 
     def amount(self, ceiling: Ceiling) -> Amount:
         """What a ceiling is of a budget."""
@@ -270,26 +267,27 @@ class Account:
         return Amount(requests=ceiling.requests, tokens=ceiling.input_tokens + ceiling.output_tokens, usd=usd)
 
 
-Counted = Literal["requests", "tokens", "usd"]
+@dataclass(frozen=True)
+class _Limit:
+    """What a budget limits, and to how much."""
+
+    name: str
+    of: Callable[[Amount], int | Decimal]
+    most: Decimal
+    reserve: Decimal
+    """The part of it that is kept for calls that time out."""
 
 
-def _limits(budget: Budget) -> list[tuple[Counted, Decimal]]:
-    """What the budget limits, and to how much."""
-    limits: list[tuple[Counted, int | Decimal | None]] = [
-        ("requests", budget.requests),
-        ("tokens", budget.tokens),
-        ("usd", budget.usd),
+def _limits(budget: Budget) -> tuple[_Limit, ...]:
+    counts: list[tuple[str, Callable[[Amount], int | Decimal], int | Decimal | None]] = [
+        ("requests", lambda amount: amount.requests, budget.requests),
+        ("tokens", lambda amount: amount.tokens, budget.tokens),
+        # A price is unknown only where no usd budget is set.
+        ("usd", lambda amount: amount.usd or Decimal(0), budget.usd),
     ]
-    return [(name, Decimal(limit)) for name, limit in limits if limit is not None]
-
-
-def _reserve(budget: Budget, limit: Decimal) -> Decimal:
-    return limit * Decimal(str(budget.timeout_share))
-
-
-def _count(amount: Amount, name: Counted) -> Decimal:
-    # A price is unknown only where no usd budget is set, so that this 0 limits nothing.
-    return Decimal({"requests": amount.requests, "tokens": amount.tokens, "usd": amount.usd or 0}[name])
+    share = Decimal(str(budget.timeout_share))
+    limits = [(name, of, Decimal(most)) for name, of, most in counts if most is not None]
+    return tuple(_Limit(name, of, most, most * share) for name, of, most in limits)
 
 
 def _bytes(message: Message) -> int:

@@ -78,7 +78,8 @@ class Calls:
     def __init__(self, endpoint: Endpoint, teacher: Teacher, rng: random.Random) -> None:
         """`teacher` is the endpoint's, opened. `rng` spreads the waits and nothing else."""
         self.endpoint = endpoint
-        limit = Found() if endpoint.concurrency == "auto" else Fixed(endpoint.concurrency)
+        concurrency = endpoint.concurrency
+        limit = Found(endpoint.timeout) if concurrency == "auto" else Fixed(concurrency)
         pace = Pace(endpoint.requests_per_minute, endpoint.tokens_per_minute)
         self.gate = Gate(limit, pace, Breaker(endpoint.patience))
         self.answered = 0

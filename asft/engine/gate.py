@@ -58,7 +58,7 @@ class Gate:
         """The call was answered."""
         now = self._loop.time()
         self.breaker.answered()
-        self.limit.answered(now, sent, reply.output_tokens)
+        self.limit.answered(now, sent, reply.output_tokens, self.in_flight)
         self._left(now, sent, reply.input_tokens + reply.output_tokens, reply)
 
     def turned_down(self, sent: Sent) -> None:
@@ -96,7 +96,7 @@ class Gate:
     def _send(self, tokens: int) -> Sent:
         now = self._loop.time()
         self.in_flight += 1
-        sent = Sent(now, tokens, self.in_flight, self.in_flight >= self.limit.at_once)
+        sent = Sent(now, tokens, self.in_flight)
         self.breaker.sent(now)
         self.pace.send(now, sent)
         return sent

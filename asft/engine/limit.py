@@ -26,6 +26,8 @@ OVERLOADED = math.log(2.0)
 mean of many does not."""
 QUEUEING = math.log(1.3)
 """So much longer, and it does not double any more."""
+LONG = 0.25
+"""The part of the timeout that calls may take, if that is longer than the first ones took."""
 HEADROOM = 1.25
 """After a cut for overload: so much more than the endpoint works on, so that none of it falls idle."""
 SAMPLES = 32
@@ -40,7 +42,7 @@ class Fixed:
     def __init__(self, at_once: int) -> None:
         self.at_once = at_once
 
-    def answered(self, now: float, sent: Sent, size: int) -> None:
+    def answered(self, now: float, sent: Sent, size: int, in_flight: int) -> None:
         """Nothing to learn."""
 
     def cut(self, now: float, in_flight: int) -> None:
@@ -50,38 +52,59 @@ class Fixed:
 class Found:
     """A number that follows what the endpoint bears."""
 
-    def __init__(self) -> None:
+    def __init__(self, timeout: float) -> None:
+        """`timeout`: the seconds after which a call is given up."""
         self._limit = float(FIRST)
         self._doubling = True
         self._cut_at = -math.inf
         self._rise = Rise()
         self._above = _Mean(SAMPLES)
+        self._long = math.log(timeout * LONG)
+        self._first, self._latest = _Mean(FIRST), _Mean(2 * FIRST)
+        self._used = 0.0
 
     @property
     def at_once(self) -> int:
         """Calls that may be in flight now."""
         return int(self._limit)
 
-    def answered(self, now: float, sent: Sent, size: int) -> None:
-        """A reply came, with an answer of so many tokens."""
-        above = self._rise.add(sent.in_flight, size, now - sent.at)
+    def answered(self, now: float, sent: Sent, size: int, in_flight: int) -> None:
+        """A reply came, with an answer of so many tokens; `in_flight` are so many, itself included."""
+        seconds = now - sent.at
+        above = self._rise.add(sent.in_flight, size, seconds)
+        # As many as there were at most in about the last round of replies.
+        self._used = max(in_flight, self._used + (in_flight - self._used) / self._limit)
+        if self._first.count < FIRST:
+            self._first.add(math.log(seconds + FLOOR))
         if sent.at <= self._cut_at:
             # It went out before the last cut, and says nothing of what came of that.
             return
+        self._latest.add(math.log(seconds + FLOOR))
         if above is not None:
             self._above.add(above)
-        rise = self._above.value if self._above.count >= SAMPLES else None
-        if rise is not None and rise > OVERLOADED:
+        rise = self._above.value if self._above.count >= SAMPLES else 0.0
+        if rise > OVERLOADED:
             self._shrink(now, max(0.5, HEADROOM * math.exp(-rise)))
-        elif sent.full:
-            queueing = rise is not None and rise > QUEUEING
-            if queueing:
-                self._doubling = False
-            elif now - self._cut_at >= QUIET:
-                self._doubling = True
-            # One more for each reply doubles it in a round of them.
-            step = 1.0 if self._doubling else max(1.0, self._limit / 20) / self._limit
-            self._limit = min(MOST, self._limit + step)
+        elif self._is_long():
+            self._shrink(now, CUT)
+        else:
+            self._grow(now, rise > QUEUEING)
+
+    def _is_long(self) -> bool:
+        """Whether what is queued would soon be given up, and paid for; a few calls are enough to see that."""
+        latest, first = self._latest.value, self._first.value
+        return self._latest.count >= FIRST and latest > self._long and latest - first > OVERLOADED
+
+    def _grow(self, now: float, queueing: bool) -> None:
+        if queueing:
+            self._doubling = False
+        elif now - self._cut_at >= QUIET:
+            self._doubling = True
+        # One more for each reply doubles it in a round of them.
+        if self._doubling and 2 * self._used > self._limit:
+            self._limit = min(MOST, self._limit + 1.0)
+        elif self._used >= 0.9 * self._limit:
+            self._limit = min(MOST, self._limit + max(1.0, self._limit / 20) / self._limit)
 
     def cut(self, now: float, in_flight: int) -> None:
         """The endpoint says that it is asked too often."""
@@ -95,6 +118,7 @@ class Found:
         self._limit = max(float(FIRST), self._limit * share)
         self._doubling, self._cut_at = False, now
         self._above = _Mean(SAMPLES)
+        self._latest = _Mean(2 * FIRST)
 
 
 class Rise:

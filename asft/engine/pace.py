@@ -50,8 +50,6 @@ class Sent:
     """The most that it can use."""
     in_flight: int = 1
     """Calls in flight when it went out, itself included."""
-    full: bool = False
-    """Whether no other could have gone out beside it."""
     refused: bool = False
 
 
@@ -98,7 +96,9 @@ class Pace:
         rate = self.rate(now)
         self._next = -math.inf if rate == math.inf else max(self._next, now - SLACK) + 1.0 / rate
         if self._tokens < math.inf:
-            self._next_by_tokens = max(self._next_by_tokens, now - SLACK) + sent.tokens / self._tokens
+            # What one call did not use, another may use later.
+            cost = sent.tokens / self._tokens
+            self._next_by_tokens = max(self._next_by_tokens, now - max(SLACK, cost)) + cost
         self._sent.append(sent)
         self._count += 1
         self._counted_from = min(self._counted_from, now)
