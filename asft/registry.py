@@ -33,7 +33,10 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
     },
     "filter": {
         "agrees": "asft.filters.agrees:Agrees",
+        "blocklist": "asft.filters.blocklist:Blocklist",
         "duplicate": "asft.filters.known:Duplicate",
+        "language": "asft.filters.language:Language",
+        "length": "asft.filters.length:Length",
         "not_in_test": "asft.filters.known:NotInTest",
         "rouge_l": "asft.filters.rouge_l:RougeL",
         "well_formed": "asft.filters.well_formed:WellFormed",

@@ -21,6 +21,11 @@ CASES = [
     ("rouge_l", {}),
     ("rouge_l", {"threshold": 0.2, "pool": False}),
     ("rouge_l", {"round": False}),
+    ("length", {"min_question": 3, "max_answer": 20}),
+    ("length", {"unit": "characters", "max_question": 40}),
+    ("language", {}),
+    ("language", {"scripts": ["Han", "Latin"], "share": 0.5, "of": "answer"}),
+    ("blocklist", {"phrases": ["nuts"], "patterns": [r"[0-9]{2}"]}),
 ]
 
 
