@@ -1,9 +1,10 @@
 """What is wrong with a recipe that reads well, and what it would do and cost at most.
 
 `start` is asked before a new run, so that nothing is measured or paid for a run that cannot come to its
-end; `check` is `asft check`, and adds the first prompt and the ceilings. Neither makes a call.
+end; `check` is `asft check`, which makes no call, and adds the first prompt and the ceilings.
 """
 
+import asyncio
 import random
 import textwrap
 import types
@@ -36,8 +37,16 @@ class _Looked:
 
 
 def start(reading: Reading) -> list[str]:
-    """What may not be meant, a sentence each. Raises RecipeError with all that stops the run."""
-    return _look(reading).warnings
+    """What may not be meant, a sentence each. Raises RecipeError with all that stops the run.
+
+    A teacher that can be reached without a cost is: a wrong key shows now, and not after the measuring.
+    """
+    warnings = _look(reading).warnings
+    reach = getattr(reading.recipe().teacher, "reach", None)
+    try:
+        return warnings if reach is None else [*warnings, *asyncio.run(reach())]
+    except AsftError as error:
+        raise RecipeError(f"teacher: {error}") from None
 
 
 def check(reading: Reading) -> str:

@@ -81,6 +81,8 @@ class Recipe:
     """A recipe that has been read and checked."""
 
     name: str
+    licence: str | None
+    """Of the data set that comes of it, for its card; None: not stated."""
     seed: int
     rounds: int
     per_round: int
@@ -111,7 +113,7 @@ _SECTIONS: Mapping[str, type[Any]] = {
     "engine": EngineOptions,
 }
 _NUMBERS = {"seed": 0, "rounds": 3, "per_round": None, "max_drafts": None}
-_KEYS = ("name", *_NUMBERS, *_PLUGINS, "filters", *_SECTIONS, "train", "lora")
+_KEYS = ("name", "licence", *_NUMBERS, *_PLUGINS, "filters", *_SECTIONS, "train", "lora")
 _OURS = {
     "output_dir": "the run directory decides it",
     "seed": "the recipe's own seed decides it",
@@ -191,6 +193,7 @@ def look_at(given: Mapping[str, Any]) -> Reading:
     parts: dict[str, Any] = {
         **made,
         "name": str(given.get("name", "run")),
+        "licence": _text(given, "licence", problems),
         "seed": numbers["seed"],
         "rounds": numbers["rounds"],
         "per_round": per_round,
@@ -252,6 +255,14 @@ def _number(given: Mapping[str, Any], key: str, default: int | None, problems: l
         return None
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         problems.append(f"{key} = {value!r}: a whole number of at least {least} is wanted")
+        return None
+    return value
+
+
+def _text(given: Mapping[str, Any], key: str, problems: list[str]) -> str | None:
+    value = given.get(key)
+    if value is not None and not isinstance(value, str):
+        problems.append(f"{key} = {value!r}: a text is wanted")
         return None
     return value
 

@@ -129,11 +129,14 @@ def describe(kind: str, name: str) -> str:
     cls = find(kind, name)
     shown = []
     for option in dataclasses.fields(cls):
-        default = option.default
+        default, factory = option.default, option.default_factory
         if isinstance(default, FieldInfo):
-            default = default.default
-        required = default is dataclasses.MISSING and option.default_factory is dataclasses.MISSING
-        shown.append(option.name if required else f"{option.name}={default!r}")
+            value = default.get_default(call_default_factory=True, validated_data={})
+            required = default.is_required()
+        else:
+            required = default is dataclasses.MISSING and factory is dataclasses.MISSING
+            value = default if factory is dataclasses.MISSING else factory()
+        shown.append(option.name if required else f"{option.name}={value!r}")
     what = (cls.__doc__ or "").strip().splitlines()[0] if cls.__doc__ else ""
     return f"{kind} {name}({', '.join(shown)})  {what}"
 

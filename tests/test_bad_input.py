@@ -94,6 +94,7 @@ def test_an_unknown_key_is_told_with_the_likely_one(refused: Tell) -> None:
         ({"train": {"max_steps": "x"}}, "train.max_steps = 'x': Input should be a valid integer"),
         ({"train": {"optim": "adam"}}, "train.optim = 'adam': Input should be 'adamw_torch'"),
         ({"lora": {"bias": "some"}}, "lora.bias = 'some': Input should be 'none', 'all' or 'lora_only'"),
+        ({"licence": 4.0}, "licence = 4.0: a text is wanted"),
         ({"filters": "duplicate"}, "filters = 'duplicate': a list is wanted, each item with `use`"),
     ],
 )
@@ -329,20 +330,31 @@ def test_a_key_elsewhere_in_a_recipe_is_refused_and_not_shown(
     assert not (here / "run").exists()
 
 
-def test_an_address_where_nobody_listens_is_told_and_the_run_can_go_on(refused: Tell, here: Path) -> None:
+@pytest.fixture
+def nobody() -> str:
+    """An address where nobody listens."""
     free = ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
-    url = f"http://127.0.0.1:{free.server_port}/v1"
     free.server_close()
-    told = refused(
-        "run",
-        "--out",
-        "run",
-        teacher={"use": "openai", "model": "m", "base_url": url},
-        engine={"tries": 1, "concurrency": 1},
-    )
-    assert f"{url} cannot be reached" in told
+    return f"http://127.0.0.1:{free.server_port}/v1"
+
+
+def test_an_address_where_nobody_listens_is_told_before_anything_is_measured(
+    refused: Tell, here: Path, nobody: str
+) -> None:
+    told = refused("run", "--out", "run", teacher={"use": "openai", "model": "m", "base_url": nobody})
+    assert told.startswith(f"teacher: {nobody} cannot be reached: nothing listens there. Check that the")
+    assert not (here / "run").exists()
+
+
+def test_a_run_whose_endpoint_went_away_is_told_how_to_go_on(
+    refused: Tell, here: Path, endpoint: Endpoint, nobody: str
+) -> None:
+    teacher = {"use": "openai", "model": "m", "base_url": endpoint.url}
+    refused("run", "--out", "run", teacher=teacher)
+    engine = {"tries": 1, "concurrency": 1}
+    told = refused("run", "--out", "run", teacher={**teacher, "base_url": nobody}, engine=engine)
+    assert f"{nobody} cannot be reached" in told
     assert told.endswith("Nothing is lost: run the same command again to continue")
-    assert (here / "run" / "round-01" / "select.jsonl").exists()
 
 
 # What is not wrong, and hardly meant

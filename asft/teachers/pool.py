@@ -97,6 +97,26 @@ class Pool:
             raise FatalError("; ".join(problems))
         return f"{len(said)} members: {'; '.join(said)}"
 
+    async def reach(self) -> list[str]:
+        """What its members may not mean, and who of them cannot be reached. Raises FatalError for all."""
+        reaching = [
+            (place, member.teacher.reach())
+            for place, member in enumerate(self.members)
+            if hasattr(member.teacher, "reach")
+        ]
+        told = await asyncio.gather(*(call for _, call in reaching), return_exceptions=True)
+        warnings, lost = [], []
+        for (place, _), found in zip(reaching, told, strict=True):
+            if isinstance(found, FatalError):
+                lost.append(f"members.{place}: {found}")
+            elif isinstance(found, BaseException):
+                raise found
+            else:
+                warnings += [f"members.{place}: {sentence}" for sentence in found]
+        if len(lost) == len(self.members):
+            raise FatalError("; ".join(lost))
+        return [*lost, *warnings]
+
     async def __aenter__(self) -> "Pool":
         """Open the members that want to be opened."""
         async with AsyncExitStack() as stack:

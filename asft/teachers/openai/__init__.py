@@ -5,6 +5,7 @@ ours with one sentence on what to do, and the key is in none of them.
 """
 
 import asyncio
+import difflib
 import hashlib
 import ipaddress
 import re
@@ -22,7 +23,7 @@ from asft.registry import plugin
 from asft.teachers.openai import variables
 from asft.teachers.openai.failures import Failures
 from asft.teachers.openai.headers import rate_limits
-from asft.teachers.openai.reading import UnreadableError, read
+from asft.teachers.openai.reading import UnreadableError, models_of, read
 from asft.types import Reply, Request
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ OURS = {
     "stream",
 }
 """What a recipe says elsewhere, or what replies could not be read with."""
+REACH_SECONDS = 5.0
+"""An endpoint that is slower with its list of models is left in peace."""
 OPENAIS = "api.openai.com"
 """The host that sets the form; others follow it from afar."""
 _SECRET = re.compile(r"auth|cookie|key|password|secret|token", re.IGNORECASE)
@@ -136,6 +139,37 @@ class OpenAI:
         key = f"with the key in {self.key_env}" if variables.held_by(self.key_env) else "without a key"
         proxy = f", through the proxy {self._proxy_host()}" if self.proxy is not None else ""
         return f"{self.model} at {self.base_url}, {key}{proxy}"
+
+    async def reach(self) -> list[str]:
+        """Ask for the list of models, which costs nothing; what may not be meant, a sentence each.
+
+        Raises FatalError where nothing answers, or the key is refused: no call can succeed then.
+        """
+        import httpx2
+        import openai
+
+        async with self:
+            client, failures = self._clients[-1]
+            try:
+                async with asyncio.timeout(REACH_SECONDS):
+                    answer = await client.get("/models", cast_to=httpx2.Response)
+            except openai.APIStatusError as error:
+                if error.status_code == 401:
+                    raise failures.refused(error) from None
+                # It has no such list, or keeps it from this key; that says nothing about calls.
+                return []
+            except openai.APITimeoutError:
+                return []
+            except openai.APIConnectionError as error:
+                raise FatalError(str(failures.unreachable(error))) from None
+            except TimeoutError:
+                return []
+        names = models_of(answer.content)
+        if not names or self.model in names:
+            return []
+        close = difflib.get_close_matches(self.model, names, n=1, cutoff=0.4)
+        hint = f"did you mean {close[0]!r}?" if close else f"it lists {', '.join(names[:3])}"
+        return [f"{self.base_url} lists no model {self.model!r}; {hint}"]
 
     async def __aenter__(self) -> "OpenAI":
         """Open one client for all calls until the end."""

@@ -60,6 +60,16 @@ def read(request: Request, body: bytes) -> Reply:
     )
 
 
+def models_of(body: bytes) -> list[str]:
+    """The names in a list of models; empty where it is none."""
+    try:
+        listed = _mapping(json.loads(body)).get("data")
+    except ValueError:
+        return []
+    named = [_mapping(one).get("id") for one in listed] if isinstance(listed, list) else []
+    return [name for name in named if isinstance(name, str)]
+
+
 def message_of(body: Any) -> str:
     """The endpoint's own words on what went wrong; empty where it says nothing that is known."""
     body = _mapping(body)
