@@ -12,7 +12,8 @@ from asft.progress import Progress
 def ending_well(progress: Progress) -> Iterator[None]:
     """While it lasts, SIGTERM ends the process as Ctrl-C does, with a line of its own and exit code 143.
 
-    Does nothing outside the main thread, where no signal arrives.
+    Also where a script started it in the background, which has Ctrl-C ignored. Does nothing outside the main
+    thread, where no signal arrives.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -26,6 +27,9 @@ def ending_well(progress: Progress) -> Iterator[None]:
         signal.raise_signal(signal.SIGINT)
 
     before = signal.signal(signal.SIGTERM, end)
+    ignored = signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    if ignored:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield
     except KeyboardInterrupt:
@@ -38,3 +42,5 @@ def ending_well(progress: Progress) -> Iterator[None]:
         raise SystemExit(128 + signal.SIGTERM) from None
     finally:
         signal.signal(signal.SIGTERM, before)
+        if ignored:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -517,19 +517,28 @@ def test_a_damaged_file_of_a_finished_step_is_told_with_what_to_type_which_pays_
 # Ends
 
 
-def run_quietly(arguments: list[str], told: Path) -> None:
+def run_quietly(arguments: list[str], told: Path, background: bool) -> None:
+    if background:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # as a script's shell does with what it starts by "&"
     with told.open("w") as err, contextlib.redirect_stderr(err):
         sys.exit(cli.main(arguments))
 
 
-@pytest.mark.parametrize(("number", "word"), [(signal.SIGINT, "interrupted"), (signal.SIGTERM, "terminated")])
+@pytest.mark.parametrize(
+    ("number", "word", "background"),
+    [
+        (signal.SIGINT, "interrupted", False),
+        (signal.SIGTERM, "terminated", False),
+        (signal.SIGTERM, "terminated", True),
+    ],
+)
 def test_a_run_that_is_told_to_stop_ends_with_one_line_and_goes_on_later(
-    whole: Path, tmp_path: Path, number: signal.Signals, word: str
+    whole: Path, tmp_path: Path, number: signal.Signals, word: str, background: bool
 ) -> None:
     out, calls, told = tmp_path / "run", tmp_path / "calls", tmp_path / "told"
     path = tmp_path / "nano.yaml"
     path.write_text(yaml.safe_dump({**NANO, "rounds": 1, **counting(calls, seconds=0.1)}))
-    process = in_process(run_quietly, ["run", str(path), "--out", str(out)], told)
+    process = in_process(run_quietly, ["run", str(path), "--out", str(out)], told, background)
     deadline = time.monotonic() + 300
     while len(made(calls)) < 2 * PLACES:
         assert process.is_alive()
