@@ -223,7 +223,7 @@ def given_back(run: Run) -> list[str]:
         if (before["event"], awake["event"], asleep["event"]) != (
             "student away",
             "teacher awake",
-            "teacher asleep",
+            "teacher done",
         ):
             continue
         taken, back = (

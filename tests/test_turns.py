@@ -113,7 +113,7 @@ def test_the_student_goes_the_teacher_wakes_writes_and_sleeps_and_the_student_is
     done = ["evaluate", "measure", "select", "train", "write"]
     stop = {"what": "stop", "after": "student back", "done": done, "training": True}
     assert noted == [*one_round, *one_round, stop]
-    events = ["student away", "teacher awake", "teacher asleep", "student back"]
+    events = ["student away", "teacher awake", "teacher done", "student back"]
     rows = turns(tmp_path / "run")
     assert [(row["round"], row["event"]) for row in rows] == [(n, e) for n in (1, 2) for e in events]
     assert all(row["resident"] > 0 and row["seconds"] >= 0 for row in rows)
@@ -121,7 +121,7 @@ def test_the_student_goes_the_teacher_wakes_writes_and_sleeps_and_the_student_is
 
 def test_a_teacher_that_stays_has_no_need_of_the_students_place(tmp_path: Path) -> None:
     noted = run(tmp_path / "run", shares=False)
-    assert [row["after"] for row in noted if row["what"] == "wake"] == ["", "teacher asleep"]
+    assert [row["after"] for row in noted if row["what"] == "wake"] == ["", "teacher done"]
 
 
 def test_a_run_that_fails_stops_the_teacher(tmp_path: Path) -> None:

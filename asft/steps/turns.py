@@ -56,7 +56,7 @@ def teachers_turn(line: Line, number: int) -> Iterator[None]:
         yield
         began = time.monotonic()
         asyncio.run(teacher.sleep())
-        note("teacher asleep")
+        note("teacher done")
     if in_the_way:
         note("student back")
 
