@@ -1,7 +1,7 @@
 """What tests of the engine share: scripts, a teacher that answers by rule, and a run in a loop of its own."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
@@ -68,8 +68,12 @@ class Scripted:
 class Run:
     """Drives jobs in a fresh loop, as the command line does, and keeps what came."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(
+        self, path: Path, loop: Callable[[Coroutine[Any, Any, Ending]], Ending] = asyncio.run
+    ) -> None:
+        """`loop` runs a drive: in real time, or in simulated time."""
         self.path = path
+        self._loop = loop
         self.outcomes: list[Outcome[Any]] = []
         self.progress: list[Progress] = []
 
@@ -102,7 +106,7 @@ class Run:
                     )
 
         self.outcomes = []
-        return asyncio.run(go())
+        return self._loop(go())
 
     @property
     def results(self) -> list[Any]:
