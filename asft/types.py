@@ -374,6 +374,11 @@ class Sleeper(Protocol):
     """
 
     @property
+    def takes_turns(self) -> bool:
+        """Whether there is anything to wake."""
+        ...
+
+    @property
     def shares_device(self) -> bool:
         """Whether the student must be off its device while this teacher is awake."""
         ...

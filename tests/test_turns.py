@@ -48,6 +48,8 @@ class Sleepy:
     def prices(self) -> Prices:
         return FREE
 
+    takes_turns = True
+
     @property
     def shares_device(self) -> bool:
         return self.shares

@@ -29,7 +29,7 @@ def teachers_turn(line: Line, number: int) -> Iterator[None]:
     back, and `living_teacher` stops the teacher.
     """
     teacher = line.recipe.teacher
-    if not isinstance(teacher, Sleeper):
+    if not isinstance(teacher, Sleeper) or not teacher.takes_turns:
         yield
         return
     logs = line.dir.path / "logs"

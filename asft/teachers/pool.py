@@ -145,6 +145,11 @@ class Pool:
     # Members that live on this machine
 
     @property
+    def takes_turns(self) -> bool:
+        """Whether one of its members lives on this machine."""
+        return bool(self._sleepers)
+
+    @property
     def shares_device(self) -> bool:
         """Whether one of its members does."""
         return any(member.shares_device for _, member in self._sleepers)

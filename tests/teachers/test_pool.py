@@ -405,6 +405,7 @@ class Sleeping(Fake):
 
     def __init__(self, shares_device: bool) -> None:
         super().__init__("asleep")
+        self.takes_turns = True
         self.shares_device = shares_device
         self.did: list[Any] = []
 
@@ -425,6 +426,8 @@ def test_members_on_this_machine_take_turns_with_the_student(tmp_path: Path) -> 
     assert isinstance(both, Sleeper)
     assert both.shares_device
     assert not pool(Fake("away"), fakes[0]).shares_device
+    assert both.takes_turns
+    assert not pool(Fake("away")).takes_turns
 
     async def turn() -> None:
         await both.wake(tmp_path)

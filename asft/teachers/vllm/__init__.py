@@ -136,6 +136,11 @@ class VLLM:
         return FREE
 
     @property
+    def takes_turns(self) -> bool:
+        """Always: it is started here."""
+        return True
+
+    @property
     def shares_device(self) -> bool:
         """Whether the student must leave the device while it is awake."""
         return self.between_rounds != "stay"
