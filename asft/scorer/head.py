@@ -65,6 +65,7 @@ def bent(logits: Tensor, scale: float, cap: float | None) -> Tensor:
     return logits
 
 
+@torch.inference_mode()
 def find(model: Any, ids: Sequence[int]) -> tuple[Any, Head] | None:
     """The body of a model and its head, or None where they cannot be told apart.
 

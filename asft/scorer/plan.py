@@ -8,7 +8,7 @@ import numpy as np
 Row = tuple[Sequence[int], Sequence[int]]
 """Token ids of a prompt, and of the answer to it."""
 
-WORTH = 0.05
+WORTH = 0.1
 """A prefix is run once only where that spares at least this share of all tokens: a batch that goes on from
 one needs a mask, and its rows each a copy."""
 
