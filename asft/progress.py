@@ -1,5 +1,6 @@
 """A line per step on the terminal: done/total, rate, what is being waited for; plain lines elsewhere."""
 
+import shutil
 import sys
 import time
 from typing import TextIO
@@ -48,5 +49,8 @@ class Progress:
         self._out.flush()
 
     def _draw(self, text: str) -> None:
-        self._out.write(f"\r\x1b[2K{text}" if self._live else f"{text}\n")
+        if self._live:
+            # A line that wraps cannot be drawn over.
+            text = f"\r\x1b[2K{text[: shutil.get_terminal_size().columns - 1]}"
+        self._out.write(text if self._live else f"{text}\n")
         self._out.flush()

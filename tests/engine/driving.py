@@ -86,10 +86,12 @@ class Run:
         accept: Callable[[Outcome[Any]], bool] = lambda outcome: outcome.result is not None,
         budget: Budget | None = None,
         round: int = 1,
+        keep: bool = True,
         **settings: Any,
     ) -> Ending:
         def on_result(outcome: Outcome[Any]) -> bool:
-            self.outcomes.append(outcome)
+            if keep:
+                self.outcomes.append(outcome)
             return accept(outcome)
 
         async def go() -> Ending:

@@ -1,18 +1,21 @@
 """Scripts are driven at once and told in order; none holds up another."""
 
 import asyncio
+import gc
 import random
+import tracemalloc
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from asft.budget import FREE
-from asft.engine import Endpoint, Engine
+from asft.engine import Endpoint, Engine, Outcome
 from asft.errors import (
     FatalError,
 )
 from asft.journal import Journal
+from asft.recipe import EngineOptions
 from asft.teachers.rules import Rules
 from asft.types import Reply, Request, Script
 from tests.engine.driving import Run, Scripted, ask, jobs, said
@@ -147,3 +150,30 @@ def test_an_endpoint_is_known_by_what_its_teacher_says_or_by_its_fields() -> Non
     assert endpoint.identity["plugin"] == "asft.teachers.rules:Rules"
     assert (endpoint.identity["error_rate"], endpoint.concurrency, endpoint.prices) == (0.5, 3, FREE)
     assert Endpoint.of(Scripted()).prices is None
+
+
+def test_all_that_a_recipe_says_of_the_engine_reaches_it_and_its_defaults_are_the_same() -> None:
+    said = EngineOptions()
+    endpoint = Endpoint.of(Scripted(), **vars(said))
+    assert vars(said).items() <= vars(endpoint).items()
+    assert endpoint == Endpoint(teacher=endpoint.teacher, identity=endpoint.identity, prices=None)
+
+
+def test_a_drive_keeps_less_than_half_a_kilobyte_of_a_script_that_is_done(run: Run) -> None:
+    def one(number: int) -> Script[None]:
+        yield [ask(f"q{number}")]
+
+    sizes: list[int] = []
+
+    def looks(outcome: Outcome[None]) -> bool:
+        if outcome.number in (300, 1300):
+            gc.collect()
+            sizes.append(tracemalloc.get_traced_memory()[0])
+        return False
+
+    tracemalloc.start()
+    try:
+        run(Scripted(), jobs(1301, one), accept=looks, keep=False)
+    finally:
+        tracemalloc.stop()
+    assert (sizes[1] - sizes[0]) / 1000 < 512
