@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from asft.engine import Ending, Endpoint, Engine, Job, Outcome, Progress
 from asft.journal import Journal
@@ -73,6 +74,11 @@ async def _write(
             jobs, round=context.round, step="write", on_result=on_result, wanted=wanted(recipe, context)
         )
     return Written(drafts=tuple(drafts), verdicts=tuple(verdicts), ending=ending)
+
+
+def identity(recipe: Recipe) -> dict[str, Any]:
+    """What the journal knows the teacher by."""
+    return dict(Endpoint.of(recipe.teacher).identity)
 
 
 def wanted(recipe: Recipe, context: Context) -> int:

@@ -191,7 +191,9 @@ def write(line: Line, number: int) -> bool:
             number,
             "write",
             settings={
-                **line.part("teacher", "writer", "filters", "per_round", "max_drafts", "seed"),
+                **line.part("writer", "filters", "per_round", "max_drafts", "seed"),
+                # Who is asked, and not how: a longer timeout changes nothing that is written.
+                "teacher": writing.identity(recipe),
                 "prompts": line.prompts,
             },
             inputs=[line.dir.file(number, "select.jsonl"), *_written(line, number)],
