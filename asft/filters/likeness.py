@@ -60,7 +60,6 @@ class Texts:
         sizes = np.frombuffer(self._sizes, np.intc).astype(np.int64)
         places = np.concatenate([np.frombuffer(holders, np.intc) for holders in counted])
         bounds = np.bincount(places, minlength=len(sizes)) + uncounted
-        bounds = np.minimum(bounds, np.minimum(sizes, size))
         found = np.flatnonzero(2 * q * bounds >= p * (size + sizes))
         return self._first_of_best(words, least, found, 2 * bounds[found], size + sizes[found])
 

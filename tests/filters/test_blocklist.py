@@ -84,7 +84,7 @@ def test_without_a_worked_answer_the_final_answer_is_searched(check: Check) -> N
 
 def test_a_file_holds_phrases_and_patterns_line_by_line(check: Check, tmp_path: Path) -> None:
     path = tmp_path / "blocked.txt"
-    path.write_text("\ufeff# not for students\n\n  go to \nre: ^See [0-9]\ncafé\n", "utf-8")
+    path.write_text("\ufeff# not for students\n\n \t\n  go to \nre: ^See [0-9]\ncafé\n", "utf-8")
     options = {"file": str(path), "phrases": ["map"]}
     for prompt, blocked in (
         ("They go to it", "phrase in the question: 'go to'"),

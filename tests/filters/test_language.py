@@ -31,8 +31,8 @@ def example(prompt: str, completion: str | None = None) -> Example:
         ("abcdefghi π", {}, "keep", "in the wanted scripts"),
         ("abcdefgh π", {}, "drop", "question in another script: 1 of 9 letters are Greek, 8 Latin"),
         ("abcdefgh π", {"share": 0.88}, "keep", "in the wanted scripts"),
-        # 11 of 20 letters are 0.55 of them, though 0.55 * 20 is more than 11 in floats.
-        ("a" * 11 + "я" * 9, {"share": 0.55}, "keep", "in the wanted scripts"),
+        # 7 of 25 letters are 0.28 of them, though in floats 0.28 * 25 is more than 7.
+        ("a" * 7 + "я" * 18, {"share": 0.28}, "keep", "in the wanted scripts"),
         # The script that most of the unwanted letters are of is named; of two the later in the alphabet.
         ("猫яя", {}, "drop", "question in another script: 2 of 3 letters are Cyrillic, 0 Latin"),
         ("小明有三只猫。3 + 4?", {"scripts": ["Han"]}, "keep", "in the wanted scripts"),

@@ -72,6 +72,13 @@ def test_it_names_the_question_that_is_most_alike_and_of_several_the_first(
         assert verdict.reason == reason
 
 
+def test_the_first_of_equals_is_named_also_where_another_promises_more(check: Check, context: Making) -> None:
+    # 8 words are common in order to both; the second holds all 10, and is compared first.
+    seen = context(seeds=["a b c d e f g h x y", "b a c d e f g h j i"])
+    reason = f"like a seed: ROUGE-L 0.800 with {seen.seeds[0].id}"
+    assert check("rouge_l", example(TEN), seen).reason == reason
+
+
 @pytest.mark.parametrize("source", ["pool", "accepted", "round"])
 def test_each_source_can_be_left_out(check: Check, make: Make, context: Making, source: str) -> None:
     seen = context(seeds=[TEN] if source == "pool" else [], accepted=[TEN] if source == "accepted" else [])
