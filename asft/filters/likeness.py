@@ -6,6 +6,7 @@ then computed bit by bit in parallel: Hyyrö, "Bit-parallel LCS-length computati
 Crochemore et al. (2001), with Python's integers as bit vectors of any length.
 """
 
+import math
 from array import array
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -51,16 +52,16 @@ class Texts:
 
         Of several the first; None where there is none.
         """
-        # With least = p / q a text is like enough where 2 q l >= p (m + n), all of them whole numbers. As
-        # n >= l, it shares p m / (2 q - p) words then, or more.
-        p, q, size = least.numerator, least.denominator, len(words)
-        counted, uncounted = self._holders_of(words, -(-p * size // (2 * q - p)))
+        # A text is like enough where 2 l >= least (m + n); as n >= l, it shares so many words then, or more.
+        size = len(words)
+        counted, uncounted = self._holders_of(words, math.ceil(least * size / (2 - least)))
         if not counted:
             return None
         sizes = np.frombuffer(self._sizes, np.intc).astype(np.int64)
         places = np.concatenate([np.frombuffer(holders, np.intc) for holders in counted])
         bounds = np.bincount(places, minlength=len(sizes)) + uncounted
-        found = np.flatnonzero(2 * q * bounds >= p * (size + sizes))
+        # Rounding may let one too many pass; what passes is compared exactly.
+        found = np.flatnonzero(2 * bounds >= (float(least) - 1e-9) * (size + sizes))
         return self._first_of_best(words, least, found, 2 * bounds[found], size + sizes[found])
 
     def _holders_of(self, words: Sequence[str], needed: int) -> tuple[list["array[int]"], int]:

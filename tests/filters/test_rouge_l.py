@@ -157,7 +157,7 @@ def naive(first: Sequence[str], second: Sequence[str]) -> int:
 
 FEW = st.lists(st.sampled_from("abcde"), max_size=90)
 MANY = st.lists(st.sampled_from([f"w{i}" for i in range(40)]), max_size=90)
-THRESHOLDS = st.sampled_from([0.05, 0.3, 0.5, 0.7, 0.95, 1.0])
+THRESHOLDS = st.sampled_from([1e-12, 0.05, 0.30000000000000004, 0.5, 0.7, 0.95, 1.0])
 
 
 @given(pair=st.one_of(st.tuples(FEW, FEW), st.tuples(MANY, MANY)))
