@@ -131,21 +131,28 @@ class Asking:
                     "larger, and run the same command again to continue"
                 )
 
+        async def keep(stored: Stored) -> Stored:
+            self._changed()
+            self.called += 1
+            await self._commits.add(self._line(question, stored, charged=charged), stored)
+            account.sent(ceiling, _amount(stored) if charged else NOTHING)
+            return stored
+
         self._changed()
         try:
-            reply = await calls.make(
-                request, number, most.tokens, sending=lambda: account.send(ceiling), failed=failed
+            stored = await calls.make(
+                request,
+                number,
+                most.tokens,
+                sending=lambda: account.send(ceiling),
+                failed=failed,
+                keep=lambda reply: keep(Stored(request=question.text, reply=_priced(reply, calls.endpoint))),
             )
         except RequestError as refusal:
-            stored = Stored(request=question.text, reply=None, refusal=str(refusal))
             if not calls.answered:
                 calls.refused.append(question.key)
-        else:
-            stored = Stored(request=question.text, reply=_priced(reply, calls.endpoint))
+            stored = await keep(Stored(request=question.text, reply=None, refusal=str(refusal)))
         self._changed()
-        self.called += 1
-        await self._commits.add(self._line(question, stored, charged=charged), stored)
-        account.sent(ceiling, _amount(stored) if charged else NOTHING)
         if stored.reply is not None:
             self._check(request, stored.reply, ceiling)
         if not self._journal.run:
@@ -216,13 +223,7 @@ class Asking:
 def _priced(reply: Reply, endpoint: Endpoint) -> Reply:
     if reply.cost_usd is not None or endpoint.prices is None:
         return reply
-    cost = endpoint.prices.cost(
-        input_tokens=reply.input_tokens,
-        cached_tokens=reply.cached_tokens,
-        output_tokens=reply.output_tokens,
-        reasoning_tokens=reply.reasoning_tokens,
-    )
-    return replace(reply, cost_usd=float(cost))
+    return replace(reply, cost_usd=endpoint.prices.of(reply))
 
 
 def _amount(stored: Stored) -> Amount:

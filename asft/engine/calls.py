@@ -10,7 +10,7 @@ import json
 import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from asft.budget import Prices
 from asft.engine.breaker import Breaker
@@ -19,6 +19,8 @@ from asft.engine.limit import Concurrency, Fixed, Found
 from asft.engine.pace import Pace, Sent
 from asft.errors import GaveUpError, RequestError, RetryableError
 from asft.types import Reply, Request, Teacher
+
+T = TypeVar("T")
 
 LONGEST_BACKOFF = 60.0
 """Seconds; what an endpoint asks for may be longer."""
@@ -99,11 +101,13 @@ class Calls:
         *,
         sending: Callable[[], None],
         failed: Callable[[bool, float], Awaitable[None]],
-    ) -> Reply:
+        keep: Callable[[Reply], Awaitable[T]],
+    ) -> T:
         """Send the request until it is answered. `number` says who goes first; it can use so many `tokens`.
 
         `sending` is called before each try, and `failed` after each that failed: whether it was charged,
-        and its seconds. Raises RequestError, FatalError, GaveUpError, and whatever those two raise.
+        and its seconds. `keep` puts the reply on the disk; what it returns is returned. Raises RequestError,
+        FatalError, GaveUpError, and whatever those three raise.
         """
         failures = tried = 0
         taken = 0.0
@@ -111,7 +115,10 @@ class Calls:
             sent = await self.gate.enter(number, tokens)
             made = await self._send(request, number, sent, sending)
             if isinstance(made, Reply):
-                return made
+                try:
+                    return await keep(made)
+                finally:
+                    self.gate.kept()
             seconds = self._loop.time() - sent.at
             await failed(made.charged, seconds)
             failures += 1

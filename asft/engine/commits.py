@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 from asft.journal import Journal, Line, Stored
 
-GATHER = 0.05
+GATHER = 0.01
 """Seconds from one transaction to the next while calls are in flight: each transaction costs as much as a
-hundred rows, and a script that waits for one keeps no place from others."""
+hundred rows, and a reply that waits for one keeps a place from other calls."""
 
 
 class Commits:

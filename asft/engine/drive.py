@@ -16,8 +16,9 @@ from asft.types import Ceiling, Reply, Request, Script
 
 T = TypeVar("T")
 
-WINDOW = 1024
-"""Scripts that may be open or done and not handed on, so that memory is bounded behind a slow one."""
+WINDOW_PER_PLACE = 64
+"""Scripts that may be open or done and not handed on, for each call at once, so that memory is bounded behind
+a slow one: a call can take thirty times as long as the mean, and none stands still for it."""
 TOLD = 0.1
 """Seconds from one account of the progress to the next."""
 OPEN_PER_PLACE = 3
@@ -153,7 +154,7 @@ class Drive:
         return (
             free > len(self._fresh)
             and self._running < OPEN_PER_PLACE * total
-            and len(self._order) < max(WINDOW, OPEN_PER_PLACE * total)
+            and len(self._order) < WINDOW_PER_PLACE * total
         )
 
     def _start(self, job: Job[Any]) -> None:

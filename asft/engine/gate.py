@@ -19,6 +19,10 @@ class Gate:
         self.pace = pace
         self.breaker = breaker
         self.in_flight = 0
+        """Calls that wait for their reply."""
+        self._keeping = 0
+        """Replies that are not on the disk yet. Each has its call's place, so that a kill costs no more calls
+        than may be made at once."""
         self._closed = False
         self._queue: list[tuple[int, int, int, asyncio.Future[Sent]]] = []
         self._arrivals = 0
@@ -28,7 +32,7 @@ class Gate:
     @property
     def free(self) -> int:
         """How many calls could be made at once besides those in flight."""
-        return 0 if self._closed else max(0, self.limit.at_once - self.in_flight)
+        return 0 if self._closed else max(0, self.limit.at_once - self.in_flight - self._keeping)
 
     @property
     def waiting(self) -> int:
@@ -55,11 +59,17 @@ class Gate:
             raise
 
     def answered(self, sent: Sent, reply: Reply) -> None:
-        """The call was answered."""
+        """The call was answered, and its reply is to be put on the disk; then it is `kept`."""
         now = self._loop.time()
         self.breaker.answered()
         self.limit.answered(now, sent, reply.output_tokens, self.in_flight)
+        self._keeping += 1
         self._left(now, sent, reply.input_tokens + reply.output_tokens, reply)
+
+    def kept(self) -> None:
+        """A reply is on the disk, or never will be."""
+        self._keeping -= 1
+        self._let_out()
 
     def turned_down(self, sent: Sent) -> None:
         """The request was refused for good: the endpoint is there, and it costs nothing."""
@@ -88,7 +98,7 @@ class Gate:
 
     def _opens_at(self) -> float:
         """When the next call may go out; never: until something ends."""
-        if self._closed or self.in_flight >= self.limit.at_once:
+        if self._closed or self.in_flight + self._keeping >= self.limit.at_once:
             return math.inf
         ready = self.pace.ready_at
         return max(ready, self.breaker.probe_at) if self.breaker.is_open else ready

@@ -186,8 +186,11 @@ class Demand:
         async def failed(charged: bool, seconds: float) -> None:
             pass
 
+        async def keep(reply: Reply) -> None:
+            pass
+
         while now() < self.seconds:
-            await calls.make(request, next(numbers), 400, sending=lambda: None, failed=failed)
+            await calls.make(request, next(numbers), 400, sending=lambda: None, failed=failed, keep=keep)
 
 
 def demand(server: Server, seconds: float, **settings: Any) -> Demand:

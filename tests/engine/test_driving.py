@@ -60,7 +60,7 @@ def test_a_slow_script_holds_up_no_other(run: Run) -> None:
 
 
 def test_results_that_cannot_be_handed_on_yet_are_bounded(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("asft.engine.drive.WINDOW", 50)
+    monkeypatch.setattr("asft.engine.drive.WINDOW_PER_PLACE", 10)
     waited_for = []
 
     class Slow(Scripted):
@@ -72,7 +72,7 @@ def test_results_that_cannot_be_handed_on_yet_are_bounded(run: Run, monkeypatch:
                 waited_for.append("q50.0" in self.asked)
             return await super().reply(request)
 
-    run(Slow(), jobs(100))
+    run(Slow(), jobs(100), concurrency=5)
     assert waited_for == [False]
     assert len(run.outcomes) == 100
 
