@@ -25,39 +25,44 @@ def fold(read: Read, target: Tensor, *, vocab: int, piece: int) -> Tensor:
     n, device = len(target), target.device
     log_sum = torch.full((n,), -math.inf, dtype=torch.float64, device=device)
     expected = torch.zeros(n, dtype=torch.float64, device=device)
-    chosen = torch.zeros(n, dtype=torch.float32, device=device)
-    best = torch.full((n, 2), -math.inf, device=device)
+    chosen = torch.zeros(n, 1, device=device)
+    best = []
     room = torch.empty(n * min(piece, vocab), device=device)
     for start in range(0, vocab, piece):
         width = min(piece, vocab - start)
         logits = read(start, start + width)
         two = _best_two(logits)
+        best.append(two)
+        local = (target - start)[:, None]
+        found = logits.gather(1, local.clamp(0, width - 1))
+        chosen = torch.where((local >= 0) & (local < width), found, chosen)
         # The softmax of torch is one fused pass, twice as fast as exp alone; the sum that it divides by is
         # read off its largest entry, which is 1 / sum.
         p = torch.softmax(logits, -1, out=room[: n * width].view(n, width))
         log_sum_here = two[:, 0].double() - p.amax(-1).double().log()
-        expected_here = torch.linalg.vecdot(p, logits).double()
+        expected_here = p.mul_(logits).sum(-1).double()
         together = torch.logaddexp(log_sum, log_sum_here)
         before, here = (log_sum - together).exp(), (log_sum_here - together).exp()
         expected = before * expected + here * expected_here
         log_sum = together
-        best = torch.cat([best, two], 1).topk(2).values
-        local = (target - start)[:, None]
-        found = logits.gather(1, local.clamp(0, width - 1))
-        chosen = torch.where((local >= 0) & (local < width), found, chosen[:, None])[:, 0]
-    margin = (best[:, 0] - best[:, 1]).double()
+    first, second = _two(torch.cat(best, 1))[:2]
+    nll, margin = log_sum - chosen[:, 0].double(), (first - second).double()
     # Rounding must not make what is certain more than certain.
-    return torch.stack([log_sum - chosen.double(), log_sum - expected, margin]).clamp(min=0.0)
+    return torch.stack([nll, log_sum - expected, margin]).clamp(min=0.0)
 
 
 def _best_two(logits: Tensor) -> Tensor:
-    """The best of each row and the second best, or the best alone where there is one column."""
+    """The best of each row and the second best, `[n, 2]`."""
     n, width = logits.shape
     size = math.gcd(width, GROUPS)
     grouped = logits.view(n, size, width // size)
-    top = grouped.amax(1)
-    first = top.topk(min(2, top.shape[1]))
+    first, of_another, at = _two(grouped.amax(1))
     # The second best stands in the group of the best, or is the best of another.
-    home = grouped.gather(2, first.indices[:, None, :1].expand(n, size, 1))[:, :, 0]
-    both = torch.cat([first.values[:, 1:], home.topk(min(2, size)).values], 1)
-    return both.topk(min(2, both.shape[1])).values
+    home = grouped.gather(2, at[:, None].expand(n, size, 1))[:, :, 0]
+    return torch.stack([first, torch.maximum(_two(home)[1], of_another)], 1)
+
+
+def _two(values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Of each row the best and the second best, `[n]`, and where the best is, `[n, 1]`; it is overwritten."""
+    first, at = values.max(1, keepdim=True)
+    return first[:, 0], values.scatter_(1, at, -math.inf).amax(1), at
