@@ -1,0 +1,471 @@
+"""P10: how fast given answers are scored, beside what one would write instead. On a CPU.
+
+    ASFT_DATA=/path/to/data python benchmarks/speed/scoring.py --model smollm2 --dtype float32
+    ASFT_DATA=/path/to/data python benchmarks/speed/scoring.py --train          # GSM8K train, pocket student
+
+Random weights in the shapes of SmolLM2-135M and Qwen2.5-0.5B; prompts and answers of random tokens, as long
+as those of GSM8K. All sides take turns; a figure is the median with its bootstrap 95% interval. `--rest`
+leaves the machine to others for as many seconds after each measurement.
+"""
+
+import argparse
+import copy
+import ctypes
+import json
+import os
+import random
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tables
+import torch
+from torch import Tensor
+from transformers import AutoModelForCausalLM, LlamaConfig, Qwen2Config
+from trl.kernels import ChunkedLogProbFunction
+from trl.trainer.utils import add_fused_lm_head
+
+from asft import scorer, student
+from asft.scorer import Row
+from asft.scorer.body import TILES, Apart, network
+from asft.scorer.fold import fold
+
+CONFIGS = {
+    "smollm2": LlamaConfig(
+        vocab_size=49152,
+        hidden_size=576,
+        intermediate_size=1536,
+        num_hidden_layers=30,
+        num_attention_heads=9,
+        num_key_value_heads=3,
+        tie_word_embeddings=True,
+    ),
+    "qwen2.5": Qwen2Config(
+        vocab_size=151936,
+        hidden_size=896,
+        intermediate_size=4864,
+        num_hidden_layers=24,
+        num_attention_heads=14,
+        num_key_value_heads=2,
+        tie_word_embeddings=True,
+    ),
+}
+# Questions and answers of GSM8K have 59.6 and 121.8 tokens in the mean where numbers are cut into digits, as
+# Qwen does (cl100k otherwise); the pocket tokenizer makes 111.5 and 172.2 of them.
+SHORTER = (59.6 / 111.5, 121.8 / 172.2)
+BATCH = 8
+CHUNK = 32768
+"""TRL's own size of a piece of the vocabulary."""
+
+TOP = ("top by nll", "top by entropy")
+
+Found = list[tuple[np.ndarray, np.ndarray | None]]
+"""nll and entropy of each row's answer tokens, in the order of the rows; no entropy where a side has none."""
+
+
+def batches(rows: Sequence[Row], *, in_order: bool) -> Iterable[list[int]]:
+    """Rows by their number, eight at a time."""
+    order = list(range(len(rows)))
+    if not in_order:
+        order.sort(key=lambda i: len(rows[i][0]) + len(rows[i][1]))
+    return (order[start : start + BATCH] for start in range(0, len(order), BATCH))
+
+
+def padded(rows: Sequence[Row]) -> tuple[Tensor, Tensor, Tensor]:
+    """Token ids, attention mask, and labels that are -100 but for answers."""
+    full = [[*prompt, *answer] for prompt, answer in rows]
+    width = max(map(len, full))
+    ids = torch.tensor([row + [0] * (width - len(row)) for row in full])
+    mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in full])
+    labels = [
+        [-100] * len(prompt) + list(answer) + [-100] * (width - len(prompt) - len(answer))
+        for prompt, answer in rows
+    ]
+    return ids, mask, torch.tensor(labels)
+
+
+def by_row(model: Any, rows: Sequence[Row]) -> Found:
+    """(a) One row at a time, and the loss that the model gives for labels."""
+    found: Found = []
+    for row in rows:
+        ids, mask, labels = padded([row])
+        loss = model(input_ids=ids, attention_mask=mask, labels=labels).loss
+        found.append((np.full(len(row[1]), loss.item()), None))
+    return found
+
+
+def by_batch(model: Any, rows: Sequence[Row], *, in_order: bool = True) -> Found:
+    """(b) Batches of eight; log_softmax and entropy of all logits. (c) The same, sorted."""
+    found: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+    for batch in batches(rows, in_order=in_order):
+        ids, mask, _ = padded([rows[i] for i in batch])
+        logits = model(input_ids=ids, attention_mask=mask).logits
+        log_p = torch.log_softmax(logits[:, :-1].float(), -1)
+        nll = -log_p.gather(2, ids[:, 1:, None])[:, :, 0]
+        entropy = -(log_p.exp() * log_p).sum(-1)
+        found.update(zip(batch, _answers(nll, entropy, [rows[i] for i in batch]), strict=True))
+    return [found[i] for i in range(len(rows))]
+
+
+def by_trl(model: Any, rows: Sequence[Row]) -> Found:
+    """(d) TRL's head that goes through the vocabulary in pieces, as its trainers use it, sorted."""
+    found: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+    plain = model.forward
+    add_fused_lm_head(model, outputs=("log_probs", "entropy"))
+    for batch in batches(rows, in_order=False):
+        ids, mask, labels = padded([rows[i] for i in batch])
+        made = model(input_ids=ids, attention_mask=mask, labels=labels, fused_lm_head=True)
+        found.update(
+            zip(batch, _answers(-made.log_probs, made.entropy, [rows[i] for i in batch]), strict=True)
+        )
+    model.forward = plain
+    return [found[i] for i in range(len(rows))]
+
+
+def by_trl_on_answers(model: Any, rows: Sequence[Row]) -> Found:
+    """(d) TRL's function once more, given the states of answer tokens alone."""
+    found: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+    head = model.get_output_embeddings()
+    for batch in batches(rows, in_order=False):
+        ids, mask, labels = padded([rows[i] for i in batch])
+        states = model.base_model(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
+        asked = labels[:, 1:] != -100
+        log_p, entropy, *_ = ChunkedLogProbFunction.apply(
+            states[:, :-1][asked], head.weight, None, ids[:, 1:][asked], 1.0, CHUNK, None, 1.0, ("entropy",)
+        )
+        ends = np.cumsum([len(rows[i][1]) for i in batch])[:-1]
+        found.update(
+            zip(batch, zip(*(np.split(x.numpy(), ends) for x in (-log_p, entropy)), strict=True), strict=True)
+        )
+    return [found[i] for i in range(len(rows))]
+
+
+def by_loss(model: Any, rows: Sequence[Row]) -> Found:
+    """(e) The loss alone, of batches of eight, sorted."""
+    for batch in batches(rows, in_order=False):
+        ids, mask, labels = padded([rows[i] for i in batch])
+        model(input_ids=ids, attention_mask=mask, labels=labels)
+    return []
+
+
+def by_asft(model: Any, rows: Sequence[Row]) -> Found:
+    """The scorer."""
+    loaded = student.Loaded(student=student.Student(), model=model, tokenizer=None)
+    return [(found.nll, found.entropy) for found in scorer.per_token(loaded, rows).tokens]
+
+
+def forward_only(model: Any, rows: Sequence[Row]) -> Found:
+    """The ideal: the body, and the head on answer tokens in pieces, which is faster than at once; the logits
+    are thrown away. In the scorer's batches."""
+    loaded = student.Loaded(student=student.Student(), model=model, tokenizer=None)
+    budget, start = scorer.BUDGET["cpu"], scorer.START["cpu"]
+    plan = scorer.Plan.of(rows, budget=budget, start=start)
+    tile = TILES["cpu"]
+    parts = network(loaded.model, rows[0])
+    assert isinstance(parts, Apart)
+    for batch in plan.batches:
+        inputs = [[*rows[i][0], *rows[i][1]][:-1] for i in batch]
+        width = max(map(len, inputs))
+        states = parts.states(torch.tensor([row + row[-1:] * (width - len(row)) for row in inputs]))
+        wanted = [
+            states[n, len(rows[i][0]) - 1 : len(rows[i][0]) + len(rows[i][1]) - 1]
+            for n, i in enumerate(batch)
+        ]
+        for some in torch.cat(wanted).split(tile.rows):
+            read, vocab = parts.reader(some, tile.piece)
+            for first in range(0, vocab, tile.piece):
+                read(first, min(vocab, first + tile.piece))
+    return []
+
+
+SIDES: dict[str, Callable[[Any, Sequence[Row]], Found]] = {
+    "asft": by_asft,
+    "forward only": forward_only,
+    "(a) row by row, loss": by_row,
+    "(b) batches of 8": by_batch,
+    "(c) b, sorted": lambda model, rows: by_batch(model, rows, in_order=False),
+    "(d) TRL": by_trl,
+    "(d) TRL, answers only": by_trl_on_answers,
+    "(e) loss only": by_loss,
+}
+
+
+def _answers(nll: Tensor, entropy: Tensor, rows: Sequence[Row]) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Of `[b, s]` by position, those of the answers."""
+    spans = [slice(len(prompt) - 1, len(prompt) + len(answer) - 1) for prompt, answer in rows]
+    return [(nll[i, span].float().numpy(), entropy[i, span].float().numpy()) for i, span in enumerate(spans)]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model, and what it is asked to score."""
+
+    model: Any
+    rows: list[Row]
+
+    @property
+    def tokens(self) -> int:
+        return sum(len(prompt) + len(answer) for prompt, answer in self.rows)
+
+
+def case(name: str, dtype: str, count: int, prefix: int) -> Case:
+    """A model by its name and rows for it: of random tokens, or for the pocket student GSM8K itself."""
+    texts = gsm8k()
+    loaded = student.load(student.Student(), "cpu")
+    drawn = random.Random(0).sample(range(len(texts)), count)
+    asked = student.prompt_ids(loaded.tokenizer, [texts[i][0] for i in drawn])
+    answers = student.answer_ids(loaded, [texts[i][1] for i in drawn])
+    if name == "pocket":
+        return Case(loaded.model.to(getattr(torch, dtype)), list(zip(asked, answers, strict=True)))
+    torch.manual_seed(0)
+    model = AutoModelForCausalLM.from_config(CONFIGS[name], dtype=getattr(torch, dtype)).eval()
+    plain = [loaded.tokenizer([texts[i][k] for i in drawn])["input_ids"] for k in (0, 1)]
+    rng, vocab = random.Random(1), CONFIGS[name].vocab_size
+    shared = rng.choices(range(vocab), k=prefix)
+    rows: list[Row] = []
+    for lengths in zip(*(map(len, ids) for ids in plain), strict=True):
+        q, a = (round(length * factor) for length, factor in zip(lengths, SHORTER, strict=True))
+        rows.append(([*shared, *rng.choices(range(vocab), k=q)], rng.choices(range(vocab), k=a + 1)))
+    return Case(model, rows)
+
+
+def gsm8k() -> list[tuple[str, str]]:
+    """Questions and answers of the train split."""
+    file = Path(os.environ["ASFT_DATA"]) / "gsm8k" / "train.jsonl"
+    lines = map(json.loads, file.read_text("utf-8").splitlines())
+    return [(line["question"], line["answer"]) for line in lines]
+
+
+def timed(work: Callable[[], Any]) -> tuple[float, float, Any]:
+    """Seconds, the most memory beyond that at the start in MB, and what came of it."""
+    # What earlier work has freed must not count as there already; 5 resets the peak of the process.
+    ctypes.CDLL(None).malloc_trim(0)
+    Path("/proc/self/clear_refs").write_text("5")
+    before, clock = _memory("VmRSS"), time.perf_counter()
+    with torch.inference_mode():
+        made = work()
+    return time.perf_counter() - clock, _memory("VmHWM") - before, made
+
+
+def _memory(name: str) -> float:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:")) / 1024
+
+
+def exact(model: Any, rows: Sequence[Row]) -> Found:
+    """Row by row in float64."""
+    precise = copy.deepcopy(model).double()
+    found: Found = []
+    with torch.inference_mode():
+        for prompt, answer in rows:
+            logits = precise(input_ids=torch.tensor([[*prompt, *answer]])).logits[0, len(prompt) - 1 : -1]
+            log_p = torch.log_softmax(logits, -1)
+            nll = -log_p.gather(1, torch.tensor(answer)[:, None])[:, 0]
+            found.append((nll.numpy(), -(log_p.exp() * log_p).sum(-1).numpy()))
+    return found
+
+
+def errors(found: Found, expected: Found) -> dict[str, float]:
+    """The largest of any token, of nll and of entropy."""
+    pairs = list(zip(found, expected, strict=True))
+    return {
+        "nll error": max(float(np.abs(a[0] - b[0]).max()) for a, b in pairs),
+        "entropy error": max(float(np.abs(a[1] - b[1]).max()) for a, b in pairs),  # type: ignore[operator]
+    }
+
+
+def logits_part(given: Case) -> tuple[float, float]:
+    """Seconds and MB of what the scorer does with the states of 1024 answer tokens."""
+    parts = network(given.model, given.rows[0])
+    assert isinstance(parts, Apart)
+    tile = TILES["cpu"]
+    states = torch.randn(tile.rows, given.model.config.hidden_size, dtype=given.model.dtype)
+    target = torch.randint(0, given.model.config.vocab_size, (tile.rows,))
+
+    def work() -> None:
+        read, vocab = parts.reader(states, tile.piece)
+        fold(read, target, vocab=vocab, piece=tile.piece)
+
+    timed(work)
+    return timed(work)[:2]
+
+
+def compared(settings: argparse.Namespace) -> None:
+    given = case(settings.model, settings.dtype, settings.rows, settings.prefix)
+    sides = {name: SIDES[name] for name in settings.sides or SIDES}
+    few = replace(given, rows=given.rows[: settings.checked])
+    expected = exact(given.model, few.rows)
+    off: dict[str, dict[str, float]] = {}
+    for name, side in sides.items():
+        # This warms up each side, too.
+        _, _, found = timed(lambda side=side: side(few.model, few.rows))
+        if found and found[0][1] is not None:
+            off[name] = errors(found, expected)
+    seconds, memory = logits_part(given)
+    print(f"logits part of 1024 tokens: {seconds:.2f} s, {memory:.0f} MB", flush=True)
+    same = agreement(given, sides) if settings.dtype == "bfloat16" else {}
+    rows: list[dict[str, Any]] = []
+    for repetition in range(settings.repeat):
+        for name, side in sides.items():
+            wall, peak, _ = timed(lambda side=side: side(given.model, given.rows))
+            rows.append(
+                {
+                    "model": settings.model,
+                    "dtype": settings.dtype,
+                    "side": name,
+                    "repetition": repetition,
+                    "rows": len(given.rows),
+                    "tokens": given.tokens,
+                    "seconds": wall,
+                    "tokens/s": given.tokens / wall,
+                    "peak MB": peak,
+                    "logits part MB": memory if name == "asft" else "",
+                    **off.get(name, {"nll error": "", "entropy error": ""}),
+                    **same.get(name, {"top by nll": "", "top by entropy": ""}),
+                }
+            )
+            print(f"{repetition} {name:24} {wall:7.2f} s {given.tokens / wall:8.0f} tokens/s", flush=True)
+            time.sleep(settings.rest)
+    ours = {row["repetition"]: row["seconds"] for row in rows if row["side"] == "asft"}
+    made = tables.table(
+        rows,
+        ["side"],
+        {
+            "tokens/s": tables.figure("tokens/s", 0),
+            "asft is faster by": lambda some: tables.shown(
+                [row["seconds"] / ours[row["repetition"]] for row in some]
+            ),
+            "peak MB": tables.figure("peak MB", 0),
+            "largest nll error": lambda some: _error(some[0]["nll error"]),
+            "largest entropy error": lambda some: _error(some[0]["entropy error"]),
+            **({key: lambda some, key=key: _share(some[0][key]) for key in TOP} if same else {}),
+        },
+    )
+    made = (
+        f"{settings.model}, {settings.dtype}, {len(given.rows)} rows of {given.tokens} tokens"
+        + (f" ({settings.prefix} of them in every row)" if settings.prefix else "")
+        + f", {torch.get_num_threads()} threads, {settings.repeat} repetitions. What asft does with logits "
+        f"needs {memory:.0f} MB.\n\n{made}"
+    )
+    print(f"\n{made}")
+    name = f"{settings.model}-{settings.dtype}" + (f"-prefix{settings.prefix}" if settings.prefix else "")
+    _keep(settings.name or name, rows, made)
+
+
+def agreement(given: Case, sides: Iterable[str]) -> dict[str, dict[str, float]]:
+    """Of the quarter of the rows with the highest mean nll, and entropy, in float32: the share that is
+    in the same quarter in the model's own dtype."""
+    with torch.inference_mode():
+        expected = by_asft(copy.deepcopy(given.model).float(), given.rows)
+        found = {name: SIDES[name](given.model, given.rows) for name in sides}
+    shares = {}
+    for name, of_rows in found.items():
+        if of_rows and of_rows[0][1] is not None:
+            shares[name] = {
+                key: len(_hardest(of_rows, k) & _hardest(expected, k)) / (len(expected) // 4)
+                for k, key in enumerate(TOP)
+            }
+    return shares
+
+
+def _hardest(found: Found, statistic: int) -> set[int]:
+    means = [float(np.mean(row[statistic], dtype=float)) for row in found]  # type: ignore[arg-type]
+    return set(sorted(range(len(means)), key=means.__getitem__)[-(len(means) // 4) :])
+
+
+def _share(value: float | str) -> str:
+    return f"{value:.2f}" if isinstance(value, float) else ""
+
+
+def _error(value: float | str) -> str:
+    return f"{value:.1e}" if isinstance(value, float) else ""
+
+
+def _keep(name: str, rows: Sequence[dict[str, Any]], made: str) -> None:
+    (tables.RESULTS / "scoring").mkdir(parents=True, exist_ok=True)
+    tables.keep(f"scoring/{name}", rows, made)
+    file = tables.RESULTS / "scoring" / f"{name}.json"
+    said = json.loads(file.read_text("utf-8"))
+    said["packages"] = {package: version(package) for package in ("torch", "transformers", "trl", "numpy")}
+    said["threads"] = torch.get_num_threads()
+    file.write_text(json.dumps(said, indent=1) + "\n", encoding="utf-8")
+
+
+def whole_train(settings: argparse.Namespace) -> None:
+    """Seconds of each part of scoring all references of GSM8K train by the pocket student."""
+    rows = []
+    for repetition in range(settings.repeat):
+        texts = gsm8k()
+        loaded = student.load(student.Student(), "cpu")
+        clock = time.perf_counter()
+        asked = student.prompt_ids(loaded.tokenizer, [question for question, _ in texts])
+        given = list(zip(asked, student.answer_ids(loaded, [a for _, a in texts]), strict=True))
+        tokenized = time.perf_counter() - clock
+        body = _timed_calls(loaded.model.base_model)
+        clock = time.perf_counter()
+        plan = scorer.Plan.of(given, budget=scorer.BUDGET["cpu"], start=scorer.START["cpu"])
+        planned = time.perf_counter() - clock
+        wall, peak, _ = timed(lambda loaded=loaded, given=given: scorer.score(loaded, given))
+        tokens = sum(len(prompt) + len(answer) for prompt, answer in given)
+        rows.append(
+            {
+                "repetition": repetition,
+                "rows": len(given),
+                "tokens": tokens,
+                "batches": len(plan.batches),
+                "tokenize": tokenized,
+                "score": wall,
+                "of which plan": planned,
+                "of which body": sum(body),
+                "of which logits, statistics and the rest": wall - planned - sum(body),
+                "tokens/s": tokens / wall,
+                "peak MB": peak,
+            }
+        )
+        print(rows[-1], flush=True)
+        time.sleep(settings.rest)
+    shown = {key: tables.figure(key, 1) for key in rows[0] if key not in ("repetition", "rows", "tokens")}
+    made = tables.table(rows, ["rows", "tokens"], shown)
+    made = f"The pocket student, {torch.get_num_threads()} threads, seconds.\n\n{made}"
+    print(made)
+    _keep(settings.name or "gsm8k-train-pocket", rows, made)
+
+
+def _timed_calls(module: Any) -> list[float]:
+    """The seconds of each call of a module, from now on."""
+    seconds: list[float] = []
+    module.register_forward_pre_hook(lambda *_: seconds.append(-time.perf_counter()))
+
+    def ended(*_: Any) -> None:
+        seconds[-1] += time.perf_counter()
+
+    module.register_forward_hook(ended)
+    return seconds
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--model", choices=[*CONFIGS, "pocket"], default="smollm2")
+    parser.add_argument("--dtype", choices=["float32", "bfloat16"], default="float32")
+    parser.add_argument("--rows", type=int, default=48)
+    parser.add_argument("--checked", type=int, default=4, help="rows that are compared with float64")
+    parser.add_argument("--prefix", type=int, default=0, help="tokens that all rows begin with")
+    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--rest", type=float, default=0.0)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--sides", nargs="+", choices=SIDES)
+    parser.add_argument("--name", help="of the results; made from the model and dtype by default")
+    parser.add_argument("--train", action="store_true")
+    settings = parser.parse_args()
+    torch.set_num_threads(settings.threads)
+    (whole_train if settings.train else compared)(settings)
+
+
+if __name__ == "__main__":
+    main()
