@@ -12,7 +12,7 @@
     │   ├── RetryableError  it may succeed if it is made again: 408, 409, 429, 5xx, no connection, timeout
     │   ├── FatalError      no call can succeed: 401, 403, 404
     │   └── GaveUpError     the tries of a request are used up
-    ├── JournalError    a journal that is damaged, foreign, in use or not to be written
+    ├── JournalError    a journal that is damaged, foreign, in use, another run's or not to be written
     ├── BudgetError     a budget that cannot be kept
     └── ServeError      an endpoint of ours that cannot be opened
 
