@@ -6,18 +6,11 @@ end; `check` is `asft check`, which makes no call, and adds the first prompt and
 
 import asyncio
 import random
-import textwrap
-import types
-import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
-from enum import Enum
-from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
-
-from asft import terms
+from asft import passed_on, terms
 from asft.engine import Endpoint
 from asft.errors import AsftError, RecipeError
 from asft.recipe import Reading, Recipe
@@ -41,12 +34,7 @@ def start(reading: Reading) -> list[str]:
 
     A teacher that can be reached without a cost is: a wrong key shows now, and not after the measuring.
     """
-    warnings = _look(reading).warnings
-    reach = getattr(reading.recipe().teacher, "reach", None)
-    try:
-        return warnings if reach is None else [*warnings, *asyncio.run(reach())]
-    except AsftError as error:
-        raise RecipeError(f"teacher: {error}") from None
+    return _look(reading, reach=True).warnings
 
 
 def check(reading: Reading) -> str:
@@ -87,8 +75,11 @@ def check(reading: Reading) -> str:
     return "\n".join(lines)
 
 
-def _look(reading: Reading) -> _Looked:
-    """Look at every part that could be made, so that what is wrong with one hides no other."""
+def _look(reading: Reading, *, reach: bool = False) -> _Looked:
+    """Look at every part that could be made, so that what is wrong with one hides no other.
+
+    But a teacher that is to be reached and cannot be is told at once: what follows takes seconds.
+    """
     parts = reading.parts
     problems = list(reading.problems)
     task, teacher, writer, budget = (parts[key] for key in ("task", "teacher", "writer", "budget"))
@@ -102,7 +93,8 @@ def _look(reading: Reading) -> _Looked:
         problems.append(
             "budget.usd: the teacher's prices are unknown; give it `prices`, or a budget of tokens"
         )
-    problems += _passed_on(parts["train"], parts["lora"])
+    reached = _reach(teacher) if reach and teacher and not problems else []
+    problems += passed_on.problems(parts["train"], parts["lora"])
     if problems:
         raise RecipeError("\n".join(problems))
     recipe = reading.recipe()
@@ -110,7 +102,12 @@ def _look(reading: Reading) -> _Looked:
         context=context,
         prompt=prompt,
         teacher=said,
-        warnings=[*_votes(recipe), *_references(context, recipe), *terms.reminders(recipe.teacher)],
+        warnings=[
+            *reached,
+            *_votes(recipe),
+            *_references(context, recipe),
+            *terms.reminders(recipe.teacher),
+        ],
     )
 
 
@@ -138,6 +135,15 @@ def _ask_teacher(teacher: Teacher, name: str, problems: list[str]) -> str:
     return f"{name}: {said}" if said else name
 
 
+def _reach(teacher: Teacher) -> list[str]:
+    """What shows of a teacher that can be reached without a cost. Raises RecipeError where it cannot be."""
+    own = getattr(teacher, "reach", None)
+    try:
+        return [] if own is None else list(asyncio.run(own()))
+    except AsftError as error:
+        raise RecipeError(f"teacher: {error}") from None
+
+
 def _first_prompt(writer: Writer, context: Context, problems: list[str]) -> tuple[Message, ...]:
     """The first request about the first seed that there is one about."""
     reason = ""
@@ -163,47 +169,6 @@ def _first_prompt(writer: Writer, context: Context, problems: list[str]) -> tupl
 
 def _pick(example: Example) -> Pick:
     return Pick(number=0, example=example, observation=None, score=None, draw=0)
-
-
-# What goes to trl and peft
-
-
-def _passed_on(train: Mapping[str, Any], lora: Mapping[str, Any]) -> Iterator[str]:
-    """Values of `train` and `lora` that have another type; trl and peft find out when the data is paid."""
-    if train:
-        from trl import SFTConfig
-
-        yield from _wrong_types("train", SFTConfig, train)
-    if lora:
-        from peft import LoraConfig
-
-        yield from _wrong_types("lora", LoraConfig, lora)
-
-
-def _wrong_types(key: str, config: type[Any], values: Mapping[str, Any]) -> Iterator[str]:
-    hints = typing.get_type_hints(config)
-    for name, value in values.items():
-        # An unknown key is a problem of its own.
-        wanted = _checkable(hints[name]) if name in hints else None
-        if wanted is None:
-            continue
-        try:
-            TypeAdapter(wanted).validate_python(value)
-        except ValidationError as error:
-            found = dict.fromkeys(detail["msg"] for detail in error.errors())
-            yield f"{key}.{name} = {value!r:.80}: {textwrap.shorten(' or '.join(found), 200)}"
-
-
-def _checkable(hint: Any) -> Any:
-    """The type by which a value is told right from wrong without knowing the library; None where none is."""
-    parts = typing.get_args(hint) if typing.get_origin(hint) in (typing.Union, types.UnionType) else (hint,)
-    for part in parts:
-        # The names of an enumeration stand beside str, and are all that is taken.
-        if isinstance(part, type) and issubclass(part, Enum):
-            return part | None if types.NoneType in parts else part
-    simple = (bool, int, float, str, types.NoneType)
-    known = all(part in simple or typing.get_origin(part) is typing.Literal for part in parts)
-    return hint if known else None
 
 
 # What may not be meant

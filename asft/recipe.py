@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import Field
 
-from asft import registry
+from asft import passed_on, registry
 from asft.budget import Budget
 from asft.errors import AsftError, RecipeError
 from asft.registry import plugin
@@ -131,12 +131,13 @@ class Reading:
     parts: Mapping[str, Any]
     """The fields of a `Recipe`; None where they are missing or wrong."""
     problems: tuple[str, ...]
-    """All that is wrong, each under its key."""
+    """What is wrong, each under its key; not in it is what TRL and peft do not take."""
 
     def recipe(self) -> Recipe:
-        """The recipe. Raises RecipeError that lists all problems."""
-        if self.problems:
-            raise RecipeError("\n".join(self.problems))
+        """The recipe. Raises RecipeError that lists all problems, also those with TRL's and peft's keys."""
+        problems = [*self.problems, *passed_on.problems(self.parts["train"], self.parts["lora"])]
+        if problems:
+            raise RecipeError("\n".join(problems))
         return Recipe(**self.parts)
 
 
@@ -187,8 +188,8 @@ def look_at(given: Mapping[str, Any]) -> Reading:
     filters = [_plugin("filter", f"filters.{i}", item, problems) for i, item in enumerate(listed)]
     for key, cls in _SECTIONS.items():
         made[key] = _section(key, cls, given.get(key), problems)
-    for key, names in (("train", _sft_keys), ("lora", _lora_keys)):
-        made[key] = _passed_on(key, given.get(key), names, problems)
+    for key in ("train", "lora"):
+        made[key] = _values(key, given.get(key), problems)
     per_round = numbers["per_round"] or 0
     parts: dict[str, Any] = {
         **made,
@@ -292,32 +293,15 @@ def _section(key: str, cls: type[Any], value: Any, problems: list[str]) -> Any:
     return made
 
 
-def _sft_keys() -> list[str]:
-    from trl import SFTConfig
-
-    return [field.name for field in dataclasses.fields(SFTConfig)]
-
-
-def _lora_keys() -> list[str]:
-    from peft import LoraConfig
-
-    return [field.name for field in dataclasses.fields(LoraConfig)]
-
-
-def _passed_on(key: str, value: Any, names: Any, problems: list[str]) -> dict[str, Any]:
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
+def _values(key: str, value: Any, problems: list[str]) -> dict[str, Any]:
+    """A section that goes on to another library, as it is but for numbers."""
+    if value is not None and not isinstance(value, dict):
         problems.append(f"{key} = {value!r}: a section with keys is wanted")
         return {}
-    known = names()
-    for name in value:
-        if key == "train" and name in _OURS:
-            problems.append(f"{key}.{name}: cannot be set here, {_OURS[name]}")
-        elif name not in known:
-            close = difflib.get_close_matches(str(name), known, n=1)
-            problems.append(f"{key}.{name}: unknown key" + (f", did you mean {close[0]!r}?" if close else ""))
-    return {name: _numeric(option) for name, option in value.items()}
+    given = {name: _numeric(option) for name, option in (value or {}).items()}
+    taken = sorted(_OURS.keys() & given.keys()) if key == "train" else []
+    problems.extend(f"{key}.{name}: cannot be set here, {_OURS[name]}" for name in taken)
+    return given
 
 
 def _numeric(value: Any) -> Any:

@@ -160,11 +160,11 @@ def test_all_that_is_wrong_with_keys_data_teacher_and_training_is_told_at_once(
         (
             "  rouns: unknown key, did you mean 'rounds'?",
             "  selector: there is no selector 'tops'; did you mean 'top'?",
-            "  lora.rr: unknown key",
             f"  task: {here}/empty.jsonl: there are no rows in it; give a file with at least one question",
             "  task: task 'qa' has no test data; set its option 'test'",
             "  teacher: the environment variable OPENAI_API_KEY is not set",
             "  budget.usd: the teacher's prices are unknown; give it `prices`",
+            "  lora.rr: unknown key",
             "  lora.r = 'many': Input should be a valid integer",
         ),
         strict=True,
