@@ -52,14 +52,13 @@ class Apart:
         return None
 
     def states(self, ids: Tensor) -> Tensor:
-        """The body's last states, `[b, s, d]`."""
-        if self.past is None:
-            states: Tensor = self.body(input_ids=ids, use_cache=False).last_hidden_state
-            return states
+        """The body's last states, `[b, s, d]`, where the head is."""
         past = copy.deepcopy(self.past)
-        past.batch_repeat_interleave(len(ids))
-        states = self.body(input_ids=ids, past_key_values=past, use_cache=True).last_hidden_state
-        return states
+        if past is not None:
+            past.batch_repeat_interleave(len(ids))
+        made = self.body(input_ids=ids, past_key_values=past, use_cache=past is not None)
+        states: Tensor = made.last_hidden_state
+        return states.to(self.head.weight.device)
 
     def reader(self, states: Tensor, piece: int) -> tuple[Read, int]:
         """What reads the logits of states `[n, d]`, and how many each has."""
@@ -103,7 +102,9 @@ class Whole:
 
     def reader(self, states: Tensor, piece: int) -> tuple[Read, int]:
         """What reads logits `[n, vocab]`, and how many each position has."""
-        return lambda start, end: states[:, start:end].float().contiguous(), states.shape[1]
+        # Some models rule tokens out by -inf, which times a probability of 0 is no number.
+        least = torch.finfo(torch.float32).min
+        return lambda start, end: states[:, start:end].float().clamp(min=least), states.shape[1]
 
     def after(self, prefix: Sequence[int], row: Row) -> None:
         """A prefix is run with every row."""

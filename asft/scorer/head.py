@@ -1,5 +1,6 @@
 """The last step of a model, from hidden states to logits, taken apart so that it can be done in pieces."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -82,7 +83,8 @@ def find(model: Any, ids: Sequence[int]) -> tuple[Any, Head] | None:
     def look(_: Any, given: tuple[Tensor, ...], made: Tensor) -> Tensor:
         seen.append((given[0], made))
         ramp = torch.linspace(-PROBE, PROBE, made.shape[-1], dtype=made.dtype, device=made.device)
-        return ramp.expand_as(made)
+        # A copy for each position, as some models write into what they get.
+        return ramp.repeat(*made.shape[:-1], 1)
 
     row = torch.tensor([list(ids)], device=model.device)
     handle = module.register_forward_hook(look)
@@ -117,8 +119,8 @@ def alike(found: Tensor | None, expected: Tensor) -> bool:
     if found is None or found.shape != expected.shape:
         return False
     tolerance = max(1e-4, 4 * torch.finfo(expected.dtype).eps)
-    off = (found.float() - expected.float()).abs().max()
-    return bool(off <= tolerance * expected.float().abs().max())
+    off, largest = (values.abs().max().item() for values in (found.float() - expected.float(), expected))
+    return off <= tolerance * largest < math.inf
 
 
 def _read_off(module: Any) -> Head | None:

@@ -71,7 +71,7 @@ def naive(model: Any, row: Row) -> tuple[list[float], list[float], list[float]]:
     for position, token in enumerate(answer, start=len(prompt)):
         log_p = torch.log_softmax(logits[position - 1], dim=-1)
         nll.append(-log_p[token].item())
-        entropy.append(-(log_p.exp() * log_p).sum().item())
+        entropy.append(-sum(math.exp(x) * x for x in log_p.tolist() if x > -math.inf))
         best = sorted(log_p.tolist())
         margin.append(best[-1] - best[-2])
     return nll, entropy, margin
@@ -104,6 +104,7 @@ def test_every_token_is_that_of_a_naive_float64_loop(kind: str, settings: dict[s
     loaded, given = tiny(kind, **settings), rows(9)
     assert isinstance(network(loaded.model, given[0]), Apart)
     agree(loaded.model, given, scorer.per_token(loaded, given, batch_tokens=120).tokens)
+    assert isinstance(network(loaded.model.bfloat16(), given[0]), Apart)
 
 
 class Squared(LlamaForCausalLM):
@@ -112,6 +113,15 @@ class Squared(LlamaForCausalLM):
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         made = super().forward(*args, **kwargs)
         made.logits = made.logits * made.logits.abs() / 8
+        return made
+
+
+class Ruling(LlamaForCausalLM):
+    """Rules tokens out, in place."""
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        made = super().forward(*args, **kwargs)
+        made.logits[:, :, 0] = -torch.inf
         return made
 
 
@@ -132,7 +142,7 @@ def adapted(kind: str, **lora: Any) -> student.Loaded:
     return replace(loaded, model=model)
 
 
-@pytest.mark.parametrize("kind", [Squared, Halved])
+@pytest.mark.parametrize("kind", [Squared, Ruling, Halved])
 def test_a_model_that_cannot_be_taken_apart_is_scored_as_a_whole(kind: type[LlamaForCausalLM]) -> None:
     plain, given = tiny("llama"), rows(5, prefix=range(1, 60))
     loaded = replace(plain, model=kind(plain.model.config).eval())
@@ -213,6 +223,13 @@ def test_they_are_those_of_a_batch_that_is_padded_on_the_left() -> None:
     log_p = torch.log_softmax(logits.double(), -1)[:, :-1].gather(2, ids[:, 1:, None])[:, :, 0]
     for row, (_, answer), made in zip(log_p, given, scorer.per_token(loaded, given).tokens, strict=True):
         np.testing.assert_allclose(made.nll, -row[-len(answer) :], atol=1e-4, rtol=0)
+
+
+def test_a_prefix_is_run_with_the_adapter_on() -> None:
+    loaded, given = adapted("llama", target_modules="all-linear"), rows(9, prefix=range(1, 60))
+    found = scorer.per_token(loaded, given)
+    assert found.plan.prefix == 59
+    agree(loaded.model, given, found.tokens)
 
 
 def watched(loaded: student.Loaded, room: int = 10**9) -> list[int]:
