@@ -274,6 +274,16 @@ def test_a_changed_prompt_is_refused_with_the_line_that_changed(tmp_path: Path) 
     assert asked["question"] >= 2 * kept
 
 
+def test_a_changed_file_of_a_filter_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "blocked.txt"
+    path.write_text("casino\n")
+    filters = [{"use": "blocklist", "file": str(path)}]
+    run(tmp_path / "run", rounds=1, filters=filters)
+    path.write_text("casino\nlottery\n")
+    with pytest.raises(RunError, match=r"files\..*blocked\.txt was .*--redo write"):
+        run(tmp_path / "run", rounds=1, filters=filters)
+
+
 def test_another_data_set_under_the_same_settings_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "seed.jsonl"
     rows = [{"question": f"What is {n}+{n}?", "answer": str(2 * n)} for n in range(5)]

@@ -120,7 +120,7 @@ def _by_first_word(phrases: Sequence[str]) -> dict[str, list[tuple[list[str], st
 
 
 def _compiled(pattern: str) -> Any:
-    import regex  # type: ignore[import-untyped]
+    import regex
 
     try:
         compiled = regex.compile(pattern)

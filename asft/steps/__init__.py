@@ -195,6 +195,7 @@ def write(line: Line, number: int) -> bool:
                 # Who is asked, and not how: a longer timeout changes nothing that is written.
                 "teacher": writing.identity(recipe),
                 "prompts": line.prompts,
+                "files": line.files,
             },
             inputs=[line.dir.file(number, "select.jsonl"), *_written(line, number)],
             outputs=["write.jsonl", "filter.jsonl", "write.json"],

@@ -14,7 +14,7 @@ from asft.journal import Journal
 from asft.progress import Progress
 from asft.prompts import Prompt
 from asft.recipe import Recipe
-from asft.rundir import RunDir, read_jsonl
+from asft.rundir import RunDir, digest, read_jsonl
 from asft.types import Answer, Example, Observation, TokenStats
 
 
@@ -96,6 +96,12 @@ class Line:
             for prompt in read
             if isinstance(prompt, Prompt)
         }
+
+    @property
+    def files(self) -> dict[str, str]:
+        """Path -> SHA-256 of the files that the filters read, for the manifest."""
+        read = [value for one in self.recipe.filters for value in vars(one).values()]
+        return {str(path): digest(path) for path in read if isinstance(path, Path) and path.exists()}
 
     def once(
         self,

@@ -17,3 +17,4 @@ install() {
 # Its extra leaves out requests, which it imports.
 install distilabel "distilabel[openai]==1.5.3" requests
 install curator "bespokelabs-curator==0.1.31"
+install rouge-score "rouge-score==0.1.2"
