@@ -178,7 +178,7 @@ class Check:
                 found.append(str(path.relative_to(self.whole)))
         if paid(out) != paid(self.whole):
             found.append("the ledger")
-        if self.teacher.again > kills * 2 * AT_ONCE:  # in flight, and one commit group
+        if self.teacher.again > kills * AT_ONCE:
             found.append(f"{self.teacher.again} requests made again, with {AT_ONCE} at once")
         return found
 
