@@ -4,19 +4,20 @@
     ASFT_DATA=/path/to/data python benchmarks/speed/scoring.py --train          # GSM8K train, pocket student
 
 Random weights in the shapes of SmolLM2-135M and Qwen2.5-0.5B; prompts and answers of random tokens, as long
-as those of GSM8K. All sides take turns; a figure is the median with its bootstrap 95% interval. `--rest`
-leaves the machine to others for as many seconds after each measurement.
+as those of GSM8K. All sides take turns; a figure is the median with its bootstrap 95% interval.
 """
 
 import argparse
 import copy
+import csv
 import ctypes
 import json
 import os
 import random
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -60,8 +61,6 @@ SHORTER = (59.6 / 111.5, 121.8 / 172.2)
 BATCH = 8
 CHUNK = 32768
 """TRL's own size of a piece of the vocabulary."""
-
-TOP = ("top by nll", "top by entropy")
 
 Found = list[tuple[np.ndarray, np.ndarray | None]]
 """nll and entropy of each row's answer tokens, in the order of the rows; no entropy where a side has none."""
@@ -240,15 +239,28 @@ def gsm8k() -> list[tuple[str, str]]:
     return [(line["question"], line["answer"]) for line in lines]
 
 
-def timed(work: Callable[[], Any]) -> tuple[float, float, Any]:
-    """Seconds, the most memory beyond that at the start in MB, and what came of it."""
+@dataclass(frozen=True)
+class Run:
+    """What some work took, and what came of it."""
+
+    seconds: float
+    cpu: float
+    """Seconds of all cores together, which other work on the machine disturbs less."""
+    peak: float
+    """MB beyond those in use at its start."""
+    made: Any
+
+
+def timed(work: Callable[[], Any]) -> Run:
+    """Do it, and look at clock and memory."""
     # What earlier work has freed must not count as there already; 5 resets the peak of the process.
     ctypes.CDLL(None).malloc_trim(0)
     Path("/proc/self/clear_refs").write_text("5")
-    before, clock = _memory("VmRSS"), time.perf_counter()
+    before, clock, cpu = _memory("VmRSS"), time.perf_counter(), time.process_time()
     with torch.inference_mode():
         made = work()
-    return time.perf_counter() - clock, _memory("VmHWM") - before, made
+    seconds, cpu = time.perf_counter() - clock, time.process_time() - cpu
+    return Run(seconds, cpu, _memory("VmHWM") - before, made)
 
 
 def _memory(name: str) -> float:
@@ -269,17 +281,8 @@ def exact(model: Any, rows: Sequence[Row]) -> Found:
     return found
 
 
-def errors(found: Found, expected: Found) -> dict[str, float]:
-    """The largest of any token, of nll and of entropy."""
-    pairs = list(zip(found, expected, strict=True))
-    return {
-        "nll error": max(float(np.abs(a[0] - b[0]).max()) for a, b in pairs),
-        "entropy error": max(float(np.abs(a[1] - b[1]).max()) for a, b in pairs),  # type: ignore[operator]
-    }
-
-
-def logits_part(given: Case) -> tuple[float, float]:
-    """Seconds and MB of what the scorer does with the states of 1024 answer tokens."""
+def logits_part(given: Case) -> Run:
+    """What the scorer does with the states of 1024 answer tokens."""
     parts = network(given.model, given.rows[0])
     assert isinstance(parts, Apart)
     tile = TILES["cpu"]
@@ -291,85 +294,93 @@ def logits_part(given: Case) -> tuple[float, float]:
         fold(read, target, vocab=vocab, piece=tile.piece)
 
     timed(work)
-    return timed(work)[:2]
+    return timed(work)
 
 
 def compared(settings: argparse.Namespace) -> None:
+    """All sides on one model, in turns."""
     given = case(settings.model, settings.dtype, settings.rows, settings.prefix)
-    sides = {name: SIDES[name] for name in settings.sides or SIDES}
-    few = replace(given, rows=given.rows[: settings.checked])
-    expected = exact(given.model, few.rows)
-    off: dict[str, dict[str, float]] = {}
-    for name, side in sides.items():
-        # This warms up each side, too.
-        _, _, found = timed(lambda side=side: side(few.model, few.rows))
-        if found and found[0][1] is not None:
-            off[name] = errors(found, expected)
-    seconds, memory = logits_part(given)
-    print(f"logits part of 1024 tokens: {seconds:.2f} s, {memory:.0f} MB", flush=True)
-    same = agreement(given, sides) if settings.dtype == "bfloat16" else {}
-    rows: list[dict[str, Any]] = []
-    for repetition in range(settings.repeat):
-        for name, side in sides.items():
-            wall, peak, _ = timed(lambda side=side: side(given.model, given.rows))
+    name = f"{settings.model}-{settings.dtype}" + (f"-prefix{settings.prefix}" if settings.prefix else "")
+    rows = _kept(settings.name or name) if settings.add else []
+    once = {row["side"]: {key: row[key] for key in ONCE} for row in rows} or quality(given, settings.checked)
+    for repetition in range(len(rows) // len(SIDES), len(rows) // len(SIDES) + settings.repeat):
+        for side, work in SIDES.items():
+            run = timed(lambda work=work: work(given.model, given.rows))
             rows.append(
                 {
-                    "model": settings.model,
-                    "dtype": settings.dtype,
-                    "side": name,
+                    "side": side,
                     "repetition": repetition,
                     "rows": len(given.rows),
                     "tokens": given.tokens,
-                    "seconds": wall,
-                    "tokens/s": given.tokens / wall,
-                    "peak MB": peak,
-                    "logits part MB": memory if name == "asft" else "",
-                    **off.get(name, {"nll error": "", "entropy error": ""}),
-                    **same.get(name, {"top by nll": "", "top by entropy": ""}),
+                    "seconds": run.seconds,
+                    "cpu": run.cpu,
+                    "tokens/s": given.tokens / run.seconds,
+                    "peak MB": run.peak,
+                    **once[side],
                 }
             )
-            print(f"{repetition} {name:24} {wall:7.2f} s {given.tokens / wall:8.0f} tokens/s", flush=True)
-            time.sleep(settings.rest)
-    ours = {row["repetition"]: row["seconds"] for row in rows if row["side"] == "asft"}
+            print(f"{repetition} {side:24} {run.seconds:7.2f} s, {run.cpu:7.2f} s of the cores", flush=True)
+    ours = {row["repetition"]: row for row in rows if row["side"] == "asft"}
+
+    def ratio(key: str) -> Callable[[Sequence[dict[str, Any]]], str]:
+        return lambda some: tables.shown([row[key] / ours[row["repetition"]][key] for row in some])
+
+    def known(key: str, form: str) -> Callable[[Sequence[dict[str, Any]]], str]:
+        return lambda some: format(some[0][key], form) if some[0][key] != "" else ""
+
     made = tables.table(
         rows,
         ["side"],
         {
             "tokens/s": tables.figure("tokens/s", 0),
-            "asft is faster by": lambda some: tables.shown(
-                [row["seconds"] / ours[row["repetition"]] for row in some]
-            ),
+            "time / asft's": ratio("seconds"),
+            "CPU / asft's": ratio("cpu"),
             "peak MB": tables.figure("peak MB", 0),
-            "largest nll error": lambda some: _error(some[0]["nll error"]),
-            "largest entropy error": lambda some: _error(some[0]["entropy error"]),
-            **({key: lambda some, key=key: _share(some[0][key]) for key in TOP} if same else {}),
+            "logits part MB": known("logits part MB", ".0f"),
+            "largest nll error": known("nll error", ".1e"),
+            "largest entropy error": known("entropy error", ".1e"),
+            "same quarter by nll": known("same by nll", ".2f"),
+            "by entropy": known("same by entropy", ".2f"),
         },
     )
+    shared = f", {settings.prefix} of them at the start of every row" if settings.prefix else ""
     made = (
-        f"{settings.model}, {settings.dtype}, {len(given.rows)} rows of {given.tokens} tokens"
-        + (f" ({settings.prefix} of them in every row)" if settings.prefix else "")
-        + f", {torch.get_num_threads()} threads, {settings.repeat} repetitions. What asft does with logits "
-        f"needs {memory:.0f} MB.\n\n{made}"
+        f"{settings.model}, {settings.dtype}: {len(given.rows)} rows of {given.tokens} tokens{shared}; "
+        f"{torch.get_num_threads()} threads, {len(ours)} repetitions.\n\n{made}"
     )
     print(f"\n{made}")
-    name = f"{settings.model}-{settings.dtype}" + (f"-prefix{settings.prefix}" if settings.prefix else "")
     _keep(settings.name or name, rows, made)
 
 
-def agreement(given: Case, sides: Iterable[str]) -> dict[str, dict[str, float]]:
-    """Of the quarter of the rows with the highest mean nll, and entropy, in float32: the share that is
-    in the same quarter in the model's own dtype."""
+ONCE = ("logits part MB", "nll error", "entropy error", "same by nll", "same by entropy")
+"""What is measured once, and not with every repetition; empty where a side has none."""
+
+
+def quality(given: Case, checked: int) -> dict[str, dict[str, Any]]:
+    """Of each side, how wrong its first rows are, and how many of the quarter of the rows with the highest
+    mean nll (and entropy) it finds: those of the scorer in float32. This warms up each side, too."""
+    few = Case(given.model, given.rows[:checked])
+    expected = exact(few.model, few.rows)
+    rounded = given.model.dtype != torch.float32
     with torch.inference_mode():
-        expected = by_asft(copy.deepcopy(given.model).float(), given.rows)
-        found = {name: SIDES[name](given.model, given.rows) for name in sides}
-    shares = {}
-    for name, of_rows in found.items():
-        if of_rows and of_rows[0][1] is not None:
-            shares[name] = {
-                key: len(_hardest(of_rows, k) & _hardest(expected, k)) / (len(expected) // 4)
-                for k, key in enumerate(TOP)
-            }
-    return shares
+        ranked = by_asft(copy.deepcopy(given.model).float(), given.rows) if rounded else []
+    once: dict[str, dict[str, Any]] = {}
+    for side, work in SIDES.items():
+        once[side] = dict.fromkeys(ONCE, "")
+        found = timed(lambda work=work: work(few.model, few.rows)).made
+        if not found or found[0][1] is None:
+            continue
+        pairs = list(zip(found, expected, strict=True))
+        for k, name in enumerate(("nll", "entropy")):
+            once[side][f"{name} error"] = max(float(np.abs(a[k] - b[k]).max()) for a, b in pairs)
+        if rounded and side in ("asft", "(b) batches of 8"):
+            with torch.inference_mode():
+                found = work(given.model, given.rows)
+            for k, name in enumerate(("nll", "entropy")):
+                both = _hardest(found, k) & _hardest(ranked, k)
+                once[side][f"same by {name}"] = len(both) / len(_hardest(ranked, k))
+    once["asft"]["logits part MB"] = logits_part(given).peak
+    return once
 
 
 def _hardest(found: Found, statistic: int) -> set[int]:
@@ -377,12 +388,17 @@ def _hardest(found: Found, statistic: int) -> set[int]:
     return set(sorted(range(len(means)), key=means.__getitem__)[-(len(means) // 4) :])
 
 
-def _share(value: float | str) -> str:
-    return f"{value:.2f}" if isinstance(value, float) else ""
+def _kept(name: str) -> list[dict[str, Any]]:
+    """The rows of an earlier run."""
+    with (tables.RESULTS / "scoring" / f"{name}.csv").open(encoding="utf-8", newline="") as kept:
+        return [{key: _number(text) for key, text in row.items()} for row in csv.DictReader(kept)]
 
 
-def _error(value: float | str) -> str:
-    return f"{value:.1e}" if isinstance(value, float) else ""
+def _number(text: str) -> Any:
+    for kind in (int, float):
+        with suppress(ValueError):
+            return kind(text)
+    return text
 
 
 def _keep(name: str, rows: Sequence[dict[str, Any]], made: str) -> None:
@@ -409,7 +425,7 @@ def whole_train(settings: argparse.Namespace) -> None:
         clock = time.perf_counter()
         plan = scorer.Plan.of(given, budget=scorer.BUDGET["cpu"], start=scorer.START["cpu"])
         planned = time.perf_counter() - clock
-        wall, peak, _ = timed(lambda loaded=loaded, given=given: scorer.score(loaded, given))
+        run = timed(lambda loaded=loaded, given=given: scorer.score(loaded, given))
         tokens = sum(len(prompt) + len(answer) for prompt, answer in given)
         rows.append(
             {
@@ -418,16 +434,15 @@ def whole_train(settings: argparse.Namespace) -> None:
                 "tokens": tokens,
                 "batches": len(plan.batches),
                 "tokenize": tokenized,
-                "score": wall,
+                "score": run.seconds,
                 "of which plan": planned,
                 "of which body": sum(body),
-                "of which logits, statistics and the rest": wall - planned - sum(body),
-                "tokens/s": tokens / wall,
-                "peak MB": peak,
+                "of which logits, statistics and the rest": run.seconds - planned - sum(body),
+                "tokens/s": tokens / run.seconds,
+                "peak MB": run.peak,
             }
         )
         print(rows[-1], flush=True)
-        time.sleep(settings.rest)
     shown = {key: tables.figure(key, 1) for key in rows[0] if key not in ("repetition", "rows", "tokens")}
     made = tables.table(rows, ["rows", "tokens"], shown)
     made = f"The pocket student, {torch.get_num_threads()} threads, seconds.\n\n{made}"
@@ -457,9 +472,8 @@ def main() -> None:
     parser.add_argument("--checked", type=int, default=4, help="rows that are compared with float64")
     parser.add_argument("--prefix", type=int, default=0, help="tokens that all rows begin with")
     parser.add_argument("--repeat", type=int, default=3)
-    parser.add_argument("--rest", type=float, default=0.0)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--sides", nargs="+", choices=SIDES)
+    parser.add_argument("--add", action="store_true", help="repetitions to the results that are there")
     parser.add_argument("--name", help="of the results; made from the model and dtype by default")
     parser.add_argument("--train", action="store_true")
     settings = parser.parse_args()
