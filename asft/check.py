@@ -45,7 +45,6 @@ def check(reading: Reading) -> str:
     ceilings = [recipe.writer.ceiling(_pick(seed), context) for seed in context.seeds]
     most = max(ceilings, key=lambda c: c.input_tokens + c.output_tokens)
     drafts = recipe.rounds * recipe.max_drafts
-    needs = sorted({need.name for need in (*recipe.criterion.needs, *recipe.selector.needs)})
     whole = Ceiling(
         requests=drafts * most.requests,
         input_tokens=drafts * most.input_tokens,
@@ -59,7 +58,7 @@ def check(reading: Reading) -> str:
         f"task      {len(context.seeds)} seeds, {len(context.test)} test items",
         f"teacher   {looked.teacher}",
         *(f"terms     {said}" for said in terms.stated(recipe.teacher)),
-        f"measures  {', '.join(needs) or 'nothing'}",
+        f"measures  {', '.join(need.name for need in recipe.needs) or 'nothing'}",
         "",
         "At most, if every draft took all that it may:",
         f"  drafts    {drafts}",

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from asft import decoder
 from asft.errors import DataError
-from asft.measure import own_answers
+from asft.measure.answers import graded
 from asft.stats import wilson
 from asft.student import Loaded
 from asft.types import Example, Task
@@ -20,8 +21,12 @@ def evaluate(
     progress: Callable[[int], None] | None = None,
 ) -> list[dict[str, Any]]:
     """One row per example, in their order: example_id, text, finish, grade, tags."""
-    answers = own_answers(
-        loaded, task, examples, max_new_tokens=max_new_tokens, batch_size=batch_size, progress=progress
+    answers = decoder.answer(
+        loaded,
+        [example.prompt for example in examples],
+        max_new_tokens=max_new_tokens,
+        batch_size=batch_size,
+        progress=progress,
     )
     return [
         {
@@ -31,7 +36,7 @@ def evaluate(
             "grade": answer.grade,
             "tags": dict(example.tags),
         }
-        for example, answer in zip(examples, answers, strict=True)
+        for example, answer in zip(examples, graded(task, examples, answers), strict=True)
     ]
 
 

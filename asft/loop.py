@@ -77,6 +77,8 @@ def run_round(line: Line, number: int) -> dict[str, Any] | None:
     None where the budget was used up before the round accepted anything.
     """
     steps.measure(line, number)
+    if not steps.ask(line, number):
+        return None
     steps.select(line, number)
     if not steps.write(line, number):
         return None

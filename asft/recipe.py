@@ -15,11 +15,11 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import Field
 
-from asft import passed_on, registry
+from asft import needs, passed_on, registry
 from asft.budget import Budget
 from asft.errors import AsftError, RecipeError
 from asft.registry import plugin
-from asft.types import Criterion, Filter, Selector, Task, Teacher, Writer
+from asft.types import Criterion, Filter, Need, Selector, Task, Teacher, Writer
 
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
@@ -92,6 +92,8 @@ class Recipe:
     task: Task
     student: StudentOptions
     teacher: Teacher
+    judge: Teacher | None
+    """Who answers requests to a judge; None: the teacher."""
     criterion: Criterion
     selector: Selector
     writer: Writer
@@ -104,6 +106,11 @@ class Recipe:
     settings: Mapping[str, Any]
     """Everything above as plain data, defaults written out; what the lock file holds."""
 
+    @property
+    def needs(self) -> tuple[Need, ...]:
+        """What has to be measured of the pool, in the order in which it is."""
+        return needs.joined((*self.criterion.needs, *self.selector.needs))
+
 
 _PLUGINS = ("task", "teacher", "criterion", "selector", "writer")
 _SECTIONS: Mapping[str, type[Any]] = {
@@ -113,7 +120,7 @@ _SECTIONS: Mapping[str, type[Any]] = {
     "engine": EngineOptions,
 }
 _NUMBERS = {"seed": 0, "rounds": 3, "per_round": None, "max_drafts": None}
-_KEYS = ("name", "licence", *_NUMBERS, *_PLUGINS, "filters", *_SECTIONS, "train", "lora")
+_KEYS = ("name", "licence", *_NUMBERS, *_PLUGINS, "judge", "filters", *_SECTIONS, "train", "lora")
 _OURS = {
     "output_dir": "the run directory decides it",
     "seed": "the recipe's own seed decides it",
@@ -181,6 +188,9 @@ def look_at(given: Mapping[str, Any]) -> Reading:
             problems.append(f"{key}: unknown key, {hint}")
     numbers = {key: _number(given, key, default, problems) for key, default in _NUMBERS.items()}
     made: dict[str, Any] = {kind: _plugin(kind, kind, given.get(kind), problems) for kind in _PLUGINS}
+    judge = given.get("judge")
+    made["judge"] = None if judge is None else _plugin("teacher", "judge", judge, problems)
+    problems += _shared_needs(made["criterion"], made["selector"])
     listed = given.get("filters") or []
     if not isinstance(listed, list):
         problems.append(f"filters = {listed!r}: a list is wanted, each item with `use`")
@@ -201,7 +211,7 @@ def look_at(given: Mapping[str, Any]) -> Reading:
         "max_drafts": numbers["max_drafts"] or 4 * per_round,
         "filters": tuple(one for one in filters if one is not None),
     }
-    uses = {kind: str(given[kind]["use"]) for kind in _PLUGINS if made[kind] is not None}
+    uses = {kind: str(given[kind]["use"]) for kind in (*_PLUGINS, "judge") if made[kind] is not None}
     settings = {key: _plain(value, uses.get(key)) for key, value in sorted(parts.items())}
     pairs = zip(filters, listed, strict=True)
     settings["filters"] = [_plain(one, str(item["use"])) for one, item in pairs if one is not None]
@@ -282,6 +292,14 @@ def _plugin(kind: str, key: str, value: Any, problems: list[str]) -> Any:
         return None
     problems.extend(f"{key}: {sentence}" for sentence in wrong)
     return made
+
+
+def _shared_needs(*parts: Criterion | Selector | None) -> list[str]:
+    try:
+        needs.joined(need for part in parts if part is not None for need in part.needs)
+    except RecipeError as error:
+        return [f"criterion, selector: {error}"]
+    return []
 
 
 def _section(key: str, cls: type[Any], value: Any, problems: list[str]) -> Any:

@@ -27,9 +27,9 @@ T = TypeVar("T")
 
 BUILT_IN: Mapping[str, Mapping[str, str]] = {
     "criterion": {
-        "entropy": "asft.criteria:Entropy",
-        "incorrect": "asft.criteria:Incorrect",
-        "loss": "asft.criteria:Loss",
+        "entropy": "asft.criteria.tokens:Entropy",
+        "incorrect": "asft.criteria.answers:Incorrect",
+        "loss": "asft.criteria.tokens:Loss",
     },
     "filter": {
         "agrees": "asft.filters.agrees:Agrees",
@@ -42,9 +42,9 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
         "well_formed": "asft.filters.well_formed:WellFormed",
     },
     "selector": {
-        "random": "asft.selectors:Random",
-        "softmax": "asft.selectors:Softmax",
-        "top": "asft.selectors:Top",
+        "random": "asft.selectors.ranked:Random",
+        "softmax": "asft.selectors.ranked:Softmax",
+        "top": "asft.selectors.ranked:Top",
     },
     "task": {
         "gsm8k": "asft.tasks.gsm8k:GSM8K",

@@ -22,8 +22,8 @@ from typing import Any
 
 from asft.errors import RunError
 
-STEPS = ("measure", "select", "write", "train", "evaluate")
-"""The steps of a round, in order; "write" makes drafts and verdicts."""
+STEPS = ("measure", "ask", "select", "write", "train", "evaluate")
+"""The steps of a round, in order; "write" makes drafts and verdicts, "ask" is only where someone is asked."""
 
 Rows = Sequence[Mapping[str, Any]]
 

@@ -1,4 +1,5 @@
-"""The records that travel along the line, and the roles that make them. Standard library only.
+"""The records that travel along the line, and the roles that make them. Standard library only; numpy's
+arrays appear as types.
 
 Records are frozen and keyword-only, so that nothing that was measured or paid for changes after the
 fact. **None is not zero**: ungradable, unknown and unparsed are values of their own.
@@ -6,10 +7,14 @@ fact. **None is not zero**: ungradable, unknown and unparsed are values of their
 
 import hashlib
 import random
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, runtime_checkable
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,13 +112,36 @@ class Observation:
     example_id: str
     gold: TokenStats | None = None
     """Of the reference's worked answer."""
-    answers: tuple[Answer, ...] = ()
-    """The student's own; the first is the greedy one."""
+    own: Answer | None = None
+    """The student's own answer, the greedy one."""
+    samples: tuple[Answer, ...] = ()
+    """Answers by the student that were drawn with a temperature."""
     signals: Mapping[str, float | None] = field(default_factory=dict)
-    """Other numbers by name (a judge's grade, ...)."""
+    """Other numbers by the name of their need (a judge's grade, a reward, ...)."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TokenArrays:
+    """Statistics of each token of one answer per example, ragged; in nats.
+
+    The tokens of example i are `offsets[i]` up to `offsets[i + 1]`; it has none where it was not measured.
+    """
+
+    offsets: "npt.NDArray[np.int64]"
+    """`[n + 1]`, for n examples."""
+    nll: "npt.NDArray[np.float32]"
+    """`[offsets[n]]`: negative log-likelihood of the token."""
+    entropy: "npt.NDArray[np.float32]"
+    """`[offsets[n]]`: entropy of the distribution that the token was drawn from, or could have been."""
+    margin: "npt.NDArray[np.float32]"
+    """`[offsets[n]]`: log-probability of the likeliest token less that of the second likeliest."""
+
+    def of(self, number: int) -> slice:
+        """Where the tokens of an example stand."""
+        return slice(int(self.offsets[number]), int(self.offsets[number + 1]))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Measurements:
     """The whole pool as the student sees it before a round; criteria and selectors read nothing else."""
 
@@ -121,6 +149,10 @@ class Measurements:
     examples: tuple[Example, ...]
     observations: tuple[Observation, ...]
     """One per example, in the same order."""
+    tokens: Mapping[str, TokenArrays] = field(default_factory=dict)
+    """Of the answers "own" and "gold", where they were measured."""
+    arrays: Mapping[str, "npt.NDArray[np.float32]"] = field(default_factory=dict)
+    """Other arrays by name. Row i is about example i, but where the need that is measured says otherwise."""
     history: Mapping[str, int] = field(default_factory=dict)
     """Example id -> how often it was picked in earlier rounds."""
 
@@ -163,6 +195,7 @@ class Request:
     """One call of a teacher or judge. Equal requests get equal answers from the journal."""
 
     to: Literal["teacher", "judge"] = "teacher"
+    """A recipe without a judge has its teacher do both."""
     messages: tuple[Message, ...]
     sampling: Sampling = Sampling()
     purpose: str = ""
@@ -274,12 +307,45 @@ A request that is refused for good is thrown in as RequestError; a script that d
 
 
 @dataclass(frozen=True, kw_only=True)
+class Inquiry:
+    """One script of a need: it gives a number, or None, for examples by their id."""
+
+    script: Callable[[], Script[Mapping[str, float | None]]]
+    """Makes the script, when it is its turn. The same measurements and replies give the same requests."""
+    ceiling: Ceiling
+    """The most that it can cost, re-asks included."""
+
+
+@runtime_checkable
+class Asker(Protocol):
+    """What a need asks a teacher or judge about the examples."""
+
+    def inquiries(self, measurements: Measurements, seed: int) -> Iterator[Inquiry]:
+        """The scripts, in an order that is always the same. Pure; `seed` is the run's.
+
+        Where several say something of an example, their mean is what counts. A script that ends because its
+        request is refused says nothing.
+        """
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
 class Need:
-    """A measurement by name: "gold" (statistics of the worked reference), "own" (greedy answers with
-    statistics and grades)."""
+    """A measurement by name, and how it is to be made; `asft.needs` lists those of the student.
+
+    Parts of a recipe that need the same name share one measurement, and must agree on its options.
+    """
 
     name: str
-    kind: Literal["student", "script", "training"] = "student"
+    """Numbers stand in `Observation.signals` and arrays in `Measurements.arrays` under it."""
+    kind: Literal["student", "training", "script"] = "student"
+    """Who makes it: the student as it is; students that are trained for it; a teacher or judge, asked."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Plain data, as the manifest of the step holds it."""
+    asker: Asker | None = field(default=None, compare=False, repr=False)
+    """Who asks, for a need of kind "script", after the student was measured."""
+    reads: tuple["Need", ...] = ()
+    """What must be measured before, because this is made from it."""
 
 
 @runtime_checkable

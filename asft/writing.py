@@ -4,9 +4,9 @@ import asyncio
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from asft.engine import Ending, Endpoint, Engine, Job, Outcome, Progress
+from asft.endpoints import endpoints
+from asft.engine import Ending, Engine, Job, Outcome, Progress
 from asft.journal import Journal
 from asft.recipe import Recipe
 from asft.types import Context, Draft, Example, Filter, Pick, Script, Verdict
@@ -48,7 +48,6 @@ async def _write(
     drafts: list[Draft] = []
     verdicts: list[Verdict] = []
     accepted: list[Example] = []
-    teacher = Endpoint.of(recipe.teacher, **vars(recipe.engine))
 
     def on_result(outcome: Outcome[Draft]) -> bool:
         draft = outcome.result or Draft(number=outcome.number, example=None, reason=outcome.reason)
@@ -69,16 +68,11 @@ async def _write(
         )
         for pick in picks
     )
-    async with Engine(journal, {"teacher": teacher}, budget=recipe.budget, progress=progress) as driven:
+    async with Engine(journal, endpoints(recipe), budget=recipe.budget, progress=progress) as driven:
         ending = await driven.drive(
             jobs, round=context.round, step="write", on_result=on_result, wanted=wanted(recipe, context)
         )
     return Written(drafts=tuple(drafts), verdicts=tuple(verdicts), ending=ending)
-
-
-def identity(recipe: Recipe) -> dict[str, Any]:
-    """What the journal knows the teacher by."""
-    return dict(Endpoint.of(recipe.teacher).identity)
 
 
 def wanted(recipe: Recipe, context: Context) -> int:

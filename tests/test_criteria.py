@@ -59,7 +59,7 @@ def seen(number: int, *, hard: float) -> Observation:
     return Observation(
         example_id=f"{number}",
         gold=stats,
-        answers=(answer(max(0.0, 1.0 - hard), stats),),
+        own=answer(max(0.0, 1.0 - hard), stats),
     )
 
 
@@ -96,7 +96,7 @@ class TestEveryCriterion:
     def test_only_what_it_needs_is_read(self, name: str, options: dict[str, object]) -> None:
         [need] = make(name, options).needs
         whole = seen(0, hard=0.5)
-        other = replace(whole, answers=()) if need.name == "gold" else replace(whole, gold=None)
+        other = replace(whole, own=None) if need.name == "gold" else replace(whole, gold=None)
         assert need.name in ("gold", "own")
         assert need.kind == "student"
         assert scores_of(name, options, other) == scores_of(name, options, whole)
@@ -105,7 +105,7 @@ class TestEveryCriterion:
         self, name: str, options: dict[str, object]
     ) -> None:
         broken = TokenStats(tokens=3, nll=math.nan, nll_sum=math.inf, entropy=math.nan)
-        observation = Observation(example_id="a", gold=broken, answers=(answer(None, broken),))
+        observation = Observation(example_id="a", gold=broken, own=answer(None, broken))
         [score] = scores_of(name, options, observation)
         assert score is None or math.isfinite(score)
 
@@ -118,8 +118,8 @@ class TestEveryCriterion:
 # Each one by hand
 
 
-def test_loss_is_that_of_the_first_own_answer_per_token() -> None:
-    observation = Observation(example_id="a", gold=LONG, answers=(answer(stats=EASY), answer(stats=LONG)))
+def test_loss_is_that_of_the_own_answer_per_token() -> None:
+    observation = Observation(example_id="a", gold=LONG, own=answer(stats=EASY))
     assert scores_of("loss", {}, observation) == [pytest.approx(1.3862943611)]
 
 
@@ -135,19 +135,19 @@ def test_loss_is_that_of_the_first_own_answer_per_token() -> None:
 def test_loss_per_token_and_in_all_rank_these_two_answers_differently(
     options: dict[str, object], expected: float
 ) -> None:
-    observation = Observation(example_id="a", gold=LONG, answers=(answer(stats=EASY),))
+    observation = Observation(example_id="a", gold=LONG, own=answer(stats=EASY))
     assert scores_of("loss", options, observation) == [pytest.approx(expected)]
 
 
 def test_entropy_is_that_of_the_answer_it_is_asked_of() -> None:
-    observation = Observation(example_id="a", gold=LONG, answers=(answer(stats=EASY),))
+    observation = Observation(example_id="a", gold=LONG, own=answer(stats=EASY))
     assert scores_of("entropy", {"of": "own"}, observation) == [0.5]
     assert scores_of("entropy", {"of": "gold"}, observation) == [1.5]
 
 
 def test_an_answer_without_tokens_has_neither_loss_nor_entropy() -> None:
     empty = TokenStats(tokens=0, nll=0.0, nll_sum=0.0, entropy=0.0)
-    observation = Observation(example_id="a", answers=(answer(stats=empty),))
+    observation = Observation(example_id="a", own=answer(stats=empty))
     assert scores_of("loss", {}, observation) == [None]
     assert scores_of("loss", {"reduce": "sum"}, observation) == [None]
     assert scores_of("entropy", {}, observation) == [None]
@@ -172,16 +172,16 @@ def test_an_answer_without_tokens_has_neither_loss_nor_entropy() -> None:
 def test_incorrect_is_the_share_of_wrong_answers(
     answers: list[Answer], as_wrong: float | None, as_unknown: float | None
 ) -> None:
-    observation = Observation(example_id="a", answers=tuple(answers))
-    assert scores_of("incorrect", {}, observation) == [as_wrong]
-    assert scores_of("incorrect", {"ungradable": "none"}, observation) == [as_unknown]
+    observation = Observation(example_id="a", samples=tuple(answers))
+    assert scores_of("incorrect", {"k": 4}, observation) == [as_wrong]
+    assert scores_of("incorrect", {"k": 4, "ungradable": "none"}, observation) == [as_unknown]
 
 
 @given(st.lists(st.one_of(st.none(), st.floats(0, 1)), max_size=9))
 def test_incorrect_is_a_share_and_unknown_answers_never_raise_it(grades: list[float | None]) -> None:
-    observation = Observation(example_id="a", answers=tuple(answer(grade) for grade in grades))
-    [as_wrong] = scores_of("incorrect", {}, observation)
-    [as_unknown] = scores_of("incorrect", {"ungradable": "none"}, observation)
+    observation = Observation(example_id="a", samples=tuple(answer(grade) for grade in grades))
+    [as_wrong] = scores_of("incorrect", {"k": 9}, observation)
+    [as_unknown] = scores_of("incorrect", {"k": 9, "ungradable": "none"}, observation)
     assert (as_wrong is None) == (not grades)
     assert as_wrong is None or 0.0 <= as_wrong <= 1.0
     assert as_unknown is None or (as_wrong is not None and as_unknown <= as_wrong + 1e-12)

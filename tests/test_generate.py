@@ -64,7 +64,7 @@ def test_no_student_is_loaded_where_the_order_is_random(
     monkeypatch.setattr("asft.student.load", lambda *args: pytest.fail("a student was loaded"))
     run(tmp_path / "out")
     measured = read_jsonl(tmp_path / "out" / "round-01" / "measure.jsonl")
-    assert [row["answers"] for row in measured] == [[]] * 8
+    assert [row["own"] for row in measured] == [None] * 8
 
 
 def test_a_selector_that_reads_scores_has_the_student_measured(tmp_path: Path) -> None:

@@ -172,7 +172,7 @@ def test_picks_are_the_hardest_seeds_first(whole: Path) -> None:
     scores = [row["score"] for row in picked]
     assert scores == sorted(scores, reverse=True)
     for row in picked:
-        assert row["score"] == measured[row["example_id"]]["answers"][0]["stats"]["nll"]
+        assert row["score"] == measured[row["example_id"]]["own"]["stats"]["nll"]
 
 
 def test_rounds_accumulate_what_was_accepted(whole: Path) -> None:

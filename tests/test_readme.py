@@ -67,7 +67,7 @@ def test_the_criterion_is_used_by_the_name_that_is_given_and_scores_by_length(he
         round=1,
         examples=(),
         observations=(
-            Observation(example_id="a", answers=(Answer(text="x y", token_ids=(5, 6), finish="stop"),)),
+            Observation(example_id="a", own=Answer(text="x y", token_ids=(5, 6), finish="stop")),
             Observation(example_id="b"),
         ),
     )

@@ -62,7 +62,7 @@ def test_redo_forgets_the_step_and_what_follows_in_this_and_later_rounds(tmp_pat
         assert run.done(1, "measure")
         assert not run.done(1, "select")
         assert not run.done(2, "measure")
-        with pytest.raises(RunError, match=r"one of measure, select.*round-01/write"):
+        with pytest.raises(RunError, match=r"one of measure, ask, select.*round-01/write"):
             run.redo("mesure")
 
 

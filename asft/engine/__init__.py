@@ -82,8 +82,11 @@ class Engine:
         Raises what stops a run: FatalError, GaveUpError, BudgetError, JournalError; all replies that came
         are in the journal then, also where the drive is cancelled.
         """
+        # One endpoint in two roles has one limit on its calls.
+        made: dict[int, Calls] = {}
         calls = {
-            role: Calls(self._endpoints[role], teacher, self._rng) for role, teacher in self._teachers.items()
+            role: made.setdefault(id(self._endpoints[role]), Calls(self._endpoints[role], teacher, self._rng))
+            for role, teacher in self._teachers.items()
         }
         timed_out = self._journal.timed_out()
         account = Account(

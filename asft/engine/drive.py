@@ -87,7 +87,7 @@ class Drive:
         progress: Callable[[Progress], None] | None,
     ) -> None:
         self._calls = calls
-        self._gates = [one.gate for one in calls.values()]
+        self._gates = [one.gate for one in dict.fromkeys(calls.values())]
         self._account = account
         self._progress = progress
         self._wake = asyncio.Event()

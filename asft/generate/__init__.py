@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from asft import measurements
 from asft import recipe as recipes
 from asft.errors import RunError
 from asft.generate.card import card
@@ -20,10 +21,10 @@ from asft.journal import Sum, open_journal
 from asft.origin import origin
 from asft.progress import Progress
 from asft.recipe import Recipe
-from asft.rundir import RunDir, read_json, write_json, write_jsonl, write_text
-from asft.selectors import Random
+from asft.rundir import RunDir, read_json, write_json, write_text
+from asft.selectors.ranked import Random
 from asft.stop import ending_well
-from asft.types import Observation
+from asft.types import Measurements, Observation
 
 ROUND = 1
 """Its one round."""
@@ -96,7 +97,11 @@ def generate(
                 progress=progress,
                 begin=lambda: _put_down(recipe, where, source),
             )
-            steps.measure(line, ROUND) if measured else _leave_unmeasured(line)
+            if measured:
+                steps.measure(line, ROUND)
+                steps.ask(line, ROUND)
+            else:
+                _leave_unmeasured(line)
             steps.select(line, ROUND)
             steps.write(line, ROUND)
             accepted = line.accepted(ROUND)
@@ -168,13 +173,16 @@ def _leave_unmeasured(line: Any) -> None:
     """The measure step of a round in which nothing is measured."""
     from asft.steps.line import known_by
 
+    unmeasured = Measurements(
+        round=ROUND,
+        examples=line.seeds,
+        observations=tuple(Observation(example_id=seed.id) for seed in line.seeds),
+    )
     line.once(
         ROUND,
         "measure",
-        settings={**line.part("task"), "needs": [], "seeds": known_by(line.seeds)},
+        settings={**line.part("task"), "needs": {}, "seeds": known_by(line.seeds)},
         inputs=[],
-        outputs=["measure.jsonl"],
-        make=lambda folder: write_jsonl(
-            folder / "measure.jsonl", [Observation(example_id=seed.id) for seed in line.seeds]
-        ),
+        outputs=measurements.FILES,
+        make=lambda folder: measurements.write(folder, unmeasured),
     )

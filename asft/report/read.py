@@ -5,7 +5,7 @@
       run.json             versions, hardware, command, seed, started, task, student
       round-00/ (the base student: evaluate only)  round-01/ ...   each with JSON lines:
         measure.jsonl      {"example_id", "gold": TokenStats|null,
-                            "answers": [{text, finish, grade, stats}], "signals"}
+                            "own": {text, finish, grade, stats}, "signals"}
         score.jsonl        {"example_id", "score"}: the whole pool
         select.jsonl       {"number", "example_id", "score", "draw", "prompt", "answer"}
         write.jsonl        {"number", "example": {id, prompt, answer, completion, parents, ...}|null,

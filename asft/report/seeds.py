@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from asft.report.facts import HardSeed, Sample, Scores
-from asft.report.read import Round, Row, Run, count, number, part, parts, text
+from asft.report.read import Round, Row, Run, count, number, part, text
 from asft.report.scale import ticks
 
 # A report is for reading: it shows some of the seeds and drafts; the run directory has them all.
@@ -70,7 +70,7 @@ def hardest(run: Run) -> tuple[int | None, tuple[HardSeed, ...]]:
 
 
 def _hard(seed: str, score: float, pick: Row, observation: Row) -> HardSeed:
-    own = next(iter(parts(observation, "answers")), None)
+    own = part(observation, "own") or None
     return HardSeed(
         example_id=seed,
         score=score,

@@ -1,6 +1,7 @@
 """The steps of a round, each from files of the run directory to files of the run directory.
 
-measure    measure.jsonl    what the student makes of the seeds
+measure    measure.jsonl    what the student makes of the seeds;  arrays/
+ask        ask.jsonl        what a teacher or judge says of them, where the recipe wants that
 select     select.jsonl     the order in which seeds are used
 write      write.jsonl      drafts;  filter.jsonl  the verdict on each
 train      dataset.jsonl    what is trained on;  adapter/  the student;  train.json
@@ -10,23 +11,23 @@ summarise  summary.json     what the round was, in figures
 
 import dataclasses
 import random
-from collections.abc import Iterator, Sequence
-from itertools import islice
 from pathlib import Path
 
 from asft import evaluate as evaluation
-from asft import measure as measuring
 from asft import student, writing
 from asft import train as training
+from asft.endpoints import identities
 from asft.errors import RunError
-from asft.rundir import clear, read_jsonl, write_json, write_jsonl
-from asft.steps.line import Line, known_by, observation_from
+from asft.rundir import clear, write_json, write_jsonl
+from asft.steps.line import Line, known_by
+from asft.steps.pool import ask, measure, picks, select, written_before
 from asft.steps.summary import budget_gone, nothing_accepted, summarise
 from asft.steps.turns import living_teacher, teachers_turn
-from asft.types import Context, Example, Measurements, Pick
+from asft.types import Context, Example
 
 __all__ = [
     "Line",
+    "ask",
     "budget_gone",
     "evaluate",
     "living_teacher",
@@ -36,116 +37,6 @@ __all__ = [
     "train",
     "write",
 ]
-
-
-def measure(line: Line, number: int) -> None:
-    """Measure the student of the round before on the pool: what criterion and selector need."""
-    recipe = line.recipe
-    needs = sorted({need.name for need in (*recipe.criterion.needs, *recipe.selector.needs)})
-    previous = line.adapter(number - 1)
-
-    def make(folder: Path) -> None:
-        line.progress.start(f"round {number}: measure", len(needs) * len(line.seeds))
-        with student.wearing(line.base, str(previous) if previous else None) as loaded:
-            observations = measuring.measure(
-                loaded,
-                recipe.task,
-                line.seeds,
-                needs,
-                max_new_tokens=recipe.student.max_new_tokens,
-                batch_size=recipe.student.batch_size,
-                progress=line.progress.update,
-            )
-        write_jsonl(folder / "measure.jsonl", observations)
-        line.progress.end(f"{len(observations)} seeds")
-
-    line.once(
-        number,
-        "measure",
-        settings={**line.part("task", "student"), "needs": needs, "seeds": known_by(line.seeds)},
-        inputs=[previous] if previous else [],
-        outputs=["measure.jsonl"],
-        make=make,
-    )
-
-
-def select(line: Line, number: int) -> None:
-    """Score the pool and put down the picks: the selector's order, and round it again with new draws."""
-    recipe = line.recipe
-
-    def make(folder: Path) -> None:
-        rows = read_jsonl(folder / "measure.jsonl")
-        observations = tuple(observation_from(row) for row in rows)
-        asked = line.asked_before(number)
-        measurements = Measurements(
-            round=number, examples=line.seeds, observations=observations, history=dict(asked)
-        )
-        scores = recipe.criterion.score(measurements)
-        rng = random.Random(f"{recipe.seed} select {number}")
-        chosen = recipe.selector.select(measurements, scores, recipe.max_drafts, rng)
-        order = list(islice(chosen, recipe.max_drafts))
-        score = dict(zip((example.id for example in line.seeds), scores, strict=True))
-        write_jsonl(
-            folder / "select.jsonl",
-            (
-                {
-                    "number": at,
-                    "example_id": example.id,
-                    "score": score[example.id],
-                    "draw": asked[example.id] + lap,
-                    "prompt": example.prompt,
-                    "answer": example.answer,
-                }
-                for at, (lap, example) in enumerate(islice(_laps(order), recipe.max_drafts))
-            ),
-        )
-        write_jsonl(
-            folder / "score.jsonl",
-            ({"example_id": seed, "score": value} for seed, value in score.items()),
-        )
-
-    line.once(
-        number,
-        "select",
-        settings=line.part("criterion", "selector", "seed", "max_drafts"),
-        inputs=[line.dir.file(number, "measure.jsonl"), *_written(line, number)],
-        outputs=["select.jsonl", "score.jsonl"],
-        make=make,
-    )
-
-
-def _laps(order: Sequence[Example]) -> Iterator[tuple[int, Example]]:
-    lap = 0
-    while order:
-        for example in order:
-            yield lap, example
-        lap += 1
-
-
-def _written(line: Line, number: int) -> list[Path]:
-    return [
-        line.dir.file(earlier, name)
-        for earlier in range(1, number)
-        for name in ("write.jsonl", "filter.jsonl")
-    ]
-
-
-def picks(line: Line, number: int) -> list[Pick]:
-    """The picks of a round as they were put down."""
-    by_id = {example.id: example for example in line.seeds}
-    observations = {
-        row["example_id"]: observation_from(row) for row in read_jsonl(line.dir.file(number, "measure.jsonl"))
-    }
-    return [
-        Pick(
-            number=row["number"],
-            example=by_id[row["example_id"]],
-            observation=observations[row["example_id"]],
-            score=row["score"],
-            draw=row["draw"],
-        )
-        for row in read_jsonl(line.dir.file(number, "select.jsonl"))
-    ]
 
 
 class _NothingError(Exception):
@@ -192,12 +83,11 @@ def write(line: Line, number: int) -> bool:
             "write",
             settings={
                 **line.part("writer", "filters", "per_round", "max_drafts", "seed"),
-                # Who is asked, and not how: a longer timeout changes nothing that is written.
-                "teacher": writing.identity(recipe),
+                **identities(recipe),
                 "prompts": line.prompts,
                 "files": line.files,
             },
-            inputs=[line.dir.file(number, "select.jsonl"), *_written(line, number)],
+            inputs=[line.dir.file(number, "select.jsonl"), *written_before(line, number)],
             outputs=["write.jsonl", "filter.jsonl", "write.json"],
             make=make,
         )
@@ -249,7 +139,7 @@ def train(line: Line, number: int) -> None:
         number,
         "train",
         settings=line.part("student", "data", "train", "lora", "seed"),
-        inputs=[*([previous] if previous else []), *_written(line, number + 1)],
+        inputs=[*([previous] if previous else []), *written_before(line, number + 1)],
         outputs=["dataset.jsonl", "adapter", "train.json"],
         make=make,
     )

@@ -1,4 +1,4 @@
-"""What the steps of a run share, and records read back from its files."""
+"""What the steps of a run share, and examples read back from its files."""
 
 import hashlib
 from collections import Counter
@@ -15,7 +15,7 @@ from asft.progress import Progress
 from asft.prompts import Prompt
 from asft.recipe import Recipe
 from asft.rundir import RunDir, digest, read_jsonl
-from asft.types import Answer, Example, Observation, TokenStats
+from asft.types import Example
 
 
 @dataclass(frozen=True)
@@ -131,20 +131,3 @@ def known_by(examples: Sequence[Example]) -> str:
 def example_from(row: Mapping[str, Any]) -> Example:
     """An example as it was put down."""
     return Example(**{**row, "parents": tuple(row["parents"])})
-
-
-def observation_from(row: Mapping[str, Any]) -> Observation:
-    """An observation as it was put down."""
-
-    def stats(value: Mapping[str, Any] | None) -> TokenStats | None:
-        return None if value is None else TokenStats(**value)
-
-    return Observation(
-        example_id=row["example_id"],
-        gold=stats(row["gold"]),
-        answers=tuple(
-            Answer(**{**a, "token_ids": tuple(a["token_ids"]), "stats": stats(a["stats"])})
-            for a in row["answers"]
-        ),
-        signals=row["signals"],
-    )

@@ -57,9 +57,7 @@ def nasty(copy: Path) -> Path:
         )
         change_rows(
             folder / "measure.jsonl",
-            lambda row: row.update(
-                example_id=NASTY, answers=[{"text": NASTY, "finish": NASTY, "grade": 0.0}]
-            ),
+            lambda row: row.update(example_id=NASTY, own={"text": NASTY, "finish": NASTY, "grade": 0.0}),
         )
         change_rows(
             folder / "write.jsonl",
@@ -305,14 +303,12 @@ def observed(seed: Json, hardness: float, rng: random.Random) -> dict[str, Any]:
     return {
         "example_id": seed["id"],
         "gold": {"tokens": 40, "nll": hardness, "nll_sum": 40 * hardness, "entropy": 0.8 * hardness},
-        "answers": [
-            {
-                "text": f"I add the numbers that I see, so it is {wrong}.\n#### {wrong}",
-                "finish": "stop",
-                "grade": 0.0,
-                "stats": {"tokens": 21, "nll": 0.4, "nll_sum": 8.4, "entropy": 0.5},
-            }
-        ],
+        "own": {
+            "text": f"I add the numbers that I see, so it is {wrong}.\n#### {wrong}",
+            "finish": "stop",
+            "grade": 0.0,
+            "stats": {"tokens": 21, "nll": 0.4, "nll_sum": 8.4, "entropy": 0.5},
+        },
         "signals": {},
     }
 

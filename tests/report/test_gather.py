@@ -125,7 +125,7 @@ def test_the_hardest_seeds_are_those_with_the_highest_scores_of_the_last_round(r
     scores = sorted((row["score"] for row in picks if row["score"] is not None), reverse=True)
     assert facts.hard_round == 3
     assert [seed.score for seed in facts.hard_seeds] == scores[: len(facts.hard_seeds)]
-    own = {row["example_id"]: row["answers"][0]["text"] for row in rows(run / "round-03/measure.jsonl")}
+    own = {row["example_id"]: row["own"]["text"] for row in rows(run / "round-03/measure.jsonl")}
     assert [seed.own for seed in facts.hard_seeds] == [own[seed.example_id] for seed in facts.hard_seeds]
 
 
@@ -350,7 +350,7 @@ def test_a_value_of_another_kind_is_as_good_as_none(copy: Path) -> None:
     )
     change_rows(copy / "round-01/write.jsonl", lambda row: row.update(number="x", example=3, reason=[]))
     change_rows(copy / "round-01/filter.jsonl", lambda row: row.update(number={}, decision=1, filter=2))
-    change_rows(copy / "round-01/measure.jsonl", lambda row: row.update(answers="none"))
+    change_rows(copy / "round-01/measure.jsonl", lambda row: row.update(own="none"))
     change_rows(copy / "round-03/evaluate.jsonl", lambda row: row.update(tags=[], grade=float("nan")))
     keys = ("funnel", "train", "evaluate", "ledger", "seconds")
     change(copy / "round-01/summary.json", lambda value: value.update({key: [3] for key in keys}))

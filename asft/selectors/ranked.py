@@ -1,13 +1,4 @@
-"""Selectors: which seeds a round uses, and in which order.
-
-Each yields a whole order of distinct seeds, best first, and the caller takes as many as it needs; when
-the pool is exhausted the order ends. All are indifferent to the order of the pool: ties are broken by id,
-and random numbers are dealt out in the order of the ids.
-
-`max_draws` is how often a seed may be drawn in a run: one that earlier rounds drew so often
-(`measurements.history`) is left out. None is no limit. A round that goes round its order more than once
-draws a seed again on its own account.
-"""
+"""Selectors that read nothing but the scores."""
 
 import math
 import random
@@ -17,11 +8,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from asft.errors import DataError
 from asft.registry import plugin
+from asft.selectors.free import Draws, free, scored_of
 from asft.types import Example, Measurements, Need
-
-Draws = Annotated[int, Field(ge=1)]
 
 
 @plugin
@@ -40,7 +29,7 @@ class Top:
         self, measurements: Measurements, scores: Sequence[float | None], n: int, rng: random.Random
     ) -> Iterator[Example]:
         """All seeds that have a score, highest first. Draws no random numbers."""
-        scored = _scored(measurements, scores, self.max_draws)
+        scored = scored_of(measurements, scores, self.max_draws)
         return iter([example for example, _ in sorted(scored, key=lambda pair: (-pair[1], pair[0].id))])
 
 
@@ -60,7 +49,7 @@ class Random:
         self, measurements: Measurements, scores: Sequence[float | None], n: int, rng: random.Random
     ) -> Iterator[Example]:
         """All seeds in random order; the scores are not read."""
-        order = sorted(_free(measurements, self.max_draws), key=lambda example: example.id)
+        order = sorted(free(measurements, self.max_draws), key=lambda example: example.id)
         rng.shuffle(order)
         return iter(order)
 
@@ -89,7 +78,7 @@ class Softmax:
         self, measurements: Measurements, scores: Sequence[float | None], n: int, rng: random.Random
     ) -> Iterator[Example]:
         """All seeds that have a score, in the order in which they are drawn."""
-        scored = sorted(_scored(measurements, scores, self.max_draws), key=lambda pair: pair[0].id)
+        scored = sorted(scored_of(measurements, scores, self.max_draws), key=lambda pair: pair[0].id)
         # Below the highest score nothing overflows upwards, however low the temperature.
         highest = max((score for _, score in scored), default=0.0)
         keyed = [
@@ -102,32 +91,3 @@ class Softmax:
 def _gumbel(rng: random.Random) -> float:
     """A standard Gumbel variate; minus the logarithm of an exponential one."""
     return -math.log(max(rng.expovariate(1.0), sys.float_info.min))
-
-
-def _free(measurements: Measurements, max_draws: int | None) -> list[Example]:
-    """The distinct seeds that may come again."""
-    distinct = {example.id: example for example in measurements.examples}
-    return [
-        example
-        for example in distinct.values()
-        if max_draws is None or measurements.history.get(example.id, 0) < max_draws
-    ]
-
-
-def _scored(
-    measurements: Measurements, scores: Sequence[float | None], max_draws: int | None
-) -> list[tuple[Example, float]]:
-    """The seeds that may come again and have a score. Raises DataError for a score that cannot be ranked."""
-    if len(scores) != len(measurements.examples):
-        raise DataError(
-            f"there are {len(scores)} scores for {len(measurements.examples)} seeds; "
-            "a criterion gives one for each, None where there is none"
-        )
-    by_id = {example.id: score for example, score in zip(measurements.examples, scores, strict=True)}
-    for seed, score in by_id.items():
-        if score is not None and not math.isfinite(score):
-            raise DataError(
-                f"the score of seed {seed} is {score}; a criterion gives a finite number, "
-                "or None where there is none"
-            )
-    return [(e, score) for e in _free(measurements, max_draws) if (score := by_id[e.id]) is not None]

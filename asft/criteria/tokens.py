@@ -1,15 +1,11 @@
-"""Criteria: how hard a seed is for the student. Higher is harder, for every one of them.
-
-A criterion is a pure function of measurements: it scores all seeds in their order, and gives None where
-what it needs was not measured or is no number. None is not zero: such a seed is never picked by rank.
-"""
+"""Criteria that read what the student makes of each token of an answer."""
 
 import math
-from collections.abc import Sequence
 from typing import Literal
 
+from asft import needs
 from asft.registry import plugin
-from asft.types import Answer, Measurements, Need, Observation, TokenStats
+from asft.types import Measurements, Need, Observation, TokenStats
 
 Of = Literal["own", "gold"]
 
@@ -31,7 +27,7 @@ class Loss:
     @property
     def needs(self) -> tuple[Need, ...]:
         """The statistics of that answer."""
-        return (Need(name=self.of),)
+        return (needs.OWN if self.of == "own" else needs.GOLD,)
 
     def score(self, measurements: Measurements) -> list[float | None]:
         """Negative log-likelihood, per token or in all."""
@@ -56,7 +52,7 @@ class Entropy:
     @property
     def needs(self) -> tuple[Need, ...]:
         """The statistics of that answer."""
-        return (Need(name=self.of),)
+        return (needs.OWN if self.of == "own" else needs.GOLD,)
 
     def score(self, measurements: Measurements) -> list[float | None]:
         """Mean predictive entropy."""
@@ -64,42 +60,10 @@ class Entropy:
         return [None if stats is None else _finite(stats.entropy) for stats in measured]
 
 
-@plugin
-class Incorrect:
-    """The share of the student's own answers that are wrong: the mean of (1 - grade), from 0 to 1.
-
-    High is hard. As in LLM2LLM (arXiv 2403.15042), which writes from the seeds that the student gets
-    wrong; there an answer is right or wrong, here a task may grade in between.
-    """
-
-    ungradable: Literal["wrong", "none"] = "wrong"
-    """What an answer without a final answer, or one cut off by the limit, counts as. wrong: as wrong.
-    none: as unknown, and left out of the share; a seed with no other answer has no score."""
-
-    @property
-    def needs(self) -> tuple[Need, ...]:
-        """The student's own answers with their grades."""
-        return (Need(name="own"),)
-
-    def score(self, measurements: Measurements) -> list[float | None]:
-        """Share of wrong answers."""
-        return [self._share(observation.answers) for observation in measurements.observations]
-
-    def _share(self, answers: Sequence[Answer]) -> float | None:
-        grades = [None if answer.finish == "length" else answer.grade for answer in answers]
-        if self.ungradable == "wrong":
-            wrong = [1.0 if grade is None else 1.0 - grade for grade in grades]
-        else:
-            wrong = [1.0 - grade for grade in grades if grade is not None]
-        return math.fsum(wrong) / len(wrong) if wrong else None
-
-
 def _stats(observation: Observation, of: Of) -> TokenStats | None:
-    """The statistics of the reference, or of the first own answer; None where no token was measured."""
-    if of == "gold":
-        stats = observation.gold
-    else:
-        stats = observation.answers[0].stats if observation.answers else None
+    """The statistics of the reference, or of the own answer; None where no token was measured."""
+    own = observation.own
+    stats = observation.gold if of == "gold" else own.stats if own else None
     return stats if stats is not None and stats.tokens > 0 else None
 
 

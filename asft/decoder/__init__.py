@@ -2,17 +2,18 @@
 
 import copy
 import inspect
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import torch
 from transformers import DynamicCache, GenerationMixin
 from transformers.cache_utils import DynamicLayer
 
+from asft.scorer.records import Tokens
 from asft.student import Loaded, prompt_ids
-from asft.types import Answer, Finish, TokenStats
+from asft.types import Answer, Finish
 
 LIVE_SHARE = 0.8
 """A batch is cut down to its open rows when fewer than this share of its rows are open."""
@@ -25,7 +26,29 @@ NO_MATTER = {
 """Keys of a generation config that change nothing about a greedy answer of a given length."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Decoded:
+    """An answer, and what decoding itself says of its tokens."""
+
+    answer: Answer
+    tokens: Tokens | None
+    """Of its tokens, the end token included where it came; None where nobody asked, or they are not known."""
+
+
 def answer(
+    loaded: Loaded,
+    prompts: Sequence[str],
+    *,
+    max_new_tokens: int = 256,
+    batch_size: int = 128,
+    progress: Callable[[int], None] | None = None,
+) -> list[Answer]:
+    """The answers alone; else as `decode`."""
+    found = decode(loaded, prompts, max_new_tokens=max_new_tokens, batch_size=batch_size, progress=progress)
+    return [one.answer for one in found]
+
+
+def decode(
     loaded: Loaded,
     prompts: Sequence[str],
     *,
@@ -33,20 +56,20 @@ def answer(
     batch_size: int = 128,
     stats: bool = False,
     progress: Callable[[int], None] | None = None,
-) -> list[Answer]:
+) -> list[Decoded]:
     """Answer each prompt greedily; the result has the order of the prompts.
 
     Prompts of like length share a batch, padded on the left. `progress` is told how many are done. An
     answer that reaches `max_new_tokens` without an end token has finish "length". The tokens are those of
     transformers' own `generate`, which also writes them where greedy is not all that the model asks for.
-    With `stats`, each answer has the statistics of its tokens, end token included, in float32 from the
-    logits that chose them; those that `generate` wrote have None.
+    With `stats`, each answer has the statistics of its tokens, in float32 from the logits that chose them;
+    those that `generate` wrote have None.
     """
     ids = prompt_ids(loaded.tokenizer, prompts)
     order = sorted(range(len(ids)), key=lambda i: (len(ids[i]), i))
     folded = replace(loaded, model=_folded(loaded.model))
     plain = _is_plain(folded.model)
-    answers: dict[int, Answer] = {}
+    answers: dict[int, Decoded] = {}
     for start in range(0, len(order), batch_size):
         rows = order[start : start + batch_size]
         asked = [ids[i] for i in rows]
@@ -96,18 +119,16 @@ class _Row:
     nll: list[float] = field(default_factory=list)
     """Of each token, in nats; empty where it is not asked for."""
     entropy: list[float] = field(default_factory=list)
+    margin: list[float] = field(default_factory=list)
 
-    def stats(self, tokens: int) -> TokenStats | None:
+    def tokens(self, count: int) -> Tokens | None:
         """Of its first tokens."""
         if not self.nll:
             return None
-        total = math.fsum(self.nll[:tokens])
-        return TokenStats(
-            tokens=tokens,
-            nll=total / tokens,
-            nll_sum=total,
-            entropy=math.fsum(self.entropy[:tokens]) / tokens,
+        nll, entropy, margin = (
+            np.array(values[:count], dtype=np.float32) for values in (self.nll, self.entropy, self.margin)
         )
+        return Tokens(nll=nll, entropy=entropy, margin=margin)
 
 
 @torch.inference_mode()
@@ -136,9 +157,12 @@ def _greedy(loaded: Loaded, rows: list[list[int]], max_new_tokens: int, stats: b
             log_p = torch.log_softmax(logits[:, -1].float(), dim=-1)
             chosen = log_p.gather(1, tokens[:, None])[:, 0]
             spread = (log_p.exp() * log_p).sum(-1)
-            for line, a, b in zip(lines, chosen.tolist(), spread.tolist(), strict=True):
-                line.nll.append(-a)
-                line.entropy.append(-b)
+            best = log_p.topk(2, dim=-1).values
+            parts = torch.stack([-chosen, -spread, best[:, 0] - best[:, 1]], 1).tolist()
+            for line, (nll, entropy, margin) in zip(lines, parts, strict=True):
+                line.nll.append(nll)
+                line.entropy.append(entropy)
+                line.margin.append(margin)
         live &= ~torch.isin(tokens, ends)
         count = int(live.sum())
         if not count:
@@ -178,11 +202,14 @@ def _padded(loaded: Loaded, rows: list[list[int]]) -> tuple[torch.Tensor, torch.
     return ids, mask
 
 
-def _read(loaded: Loaded, row: _Row) -> Answer:
+def _read(loaded: Loaded, row: _Row) -> Decoded:
     ends = loaded.end_ids
     end = next((i for i, token in enumerate(row.token_ids) if token in ends), None)
     finish: Finish = "length" if end is None else "stop"
     kept = row.token_ids[:end]
     text = loaded.tokenizer.decode(kept, skip_special_tokens=True)
     counted = len(kept) + (end is not None)
-    return Answer(text=text, token_ids=tuple(kept), finish=finish, stats=row.stats(counted))
+    tokens = row.tokens(counted)
+    stats = tokens.stats if tokens else None
+    answer = Answer(text=text, token_ids=tuple(kept), finish=finish, stats=stats)
+    return Decoded(answer=answer, tokens=tokens)

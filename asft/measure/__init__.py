@@ -1,0 +1,51 @@
+"""What the student makes of given examples: statistics of the references, its own answers, and more.
+
+A need of the student is a function from the student and the pool to what it found; they are made one after
+the other, so that one can be made from another.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from asft.errors import DataError
+from asft.measure.answers import gold, own
+from asft.measure.records import Found, Measure, Pool, with_found
+from asft.student import Loaded
+from asft.types import Measurements, Need, Observation
+
+__all__ = ["MEASURES", "Found", "Measure", "Pool", "measure"]
+
+MEASURES: Mapping[str, Measure] = {"gold": gold, "own": own}
+"""The needs of kind "student", by name; `asft.needs` says what each gives."""
+
+
+def measure(
+    loaded: Loaded,
+    pool: Pool,
+    needs: Sequence[Need],
+    *,
+    round: int = 0,
+    progress: Callable[[int], None] | None = None,
+) -> Measurements:
+    """Measure the pool: what `needs` names, in their order, and nothing else.
+
+    `progress` gets the number of finished measurements, one per example and need. Raises DataError for an
+    unknown need.
+    """
+    unknown = [need.name for need in needs if need.name not in MEASURES]
+    if unknown:
+        raise DataError(f"nothing measures {', '.join(unknown)}; measurements: {', '.join(MEASURES)}")
+    found = Measurements(
+        round=round,
+        examples=pool.examples,
+        observations=tuple(Observation(example_id=example.id) for example in pool.examples),
+    )
+    for place, need in enumerate(needs):
+        before = place * len(pool.examples)
+
+        def told(done: int, before: int = before) -> None:
+            if progress:
+                progress(before + done)
+
+        found = with_found(found, MEASURES[need.name](loaded, pool, need.options, found, told))
+        told(len(pool.examples))
+    return found

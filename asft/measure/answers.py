@@ -1,0 +1,73 @@
+"""What the student makes of the references, and its own answers."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from asft import decoder, scorer
+from asft.measure.records import Found, Pool, Told
+from asft.scorer import Tokens
+from asft.student import Loaded, answer_ids, prompt_ids
+from asft.types import Answer, Example, Measurements, Task, TokenArrays
+
+
+def gold(loaded: Loaded, pool: Pool, _: Mapping[str, Any], __: Measurements, told: Told) -> Found:
+    """Statistics of the worked references; None for an example without one."""
+    worked = [i for i, example in enumerate(pool.examples) if example.completion]
+    asked = prompt_ids(loaded.tokenizer, [pool.examples[i].prompt for i in worked])
+    answers = answer_ids(loaded, [pool.examples[i].completion or "" for i in worked])
+    found = scorer.per_token(loaded, list(zip(asked, answers, strict=True)), progress=told)
+    by_number = dict(zip(worked, found.tokens, strict=True))
+    rows = [by_number.get(i) for i in range(len(pool.examples))]
+    return Found(gold=[None if row is None else row.stats for row in rows], tokens={"gold": ragged(rows)})
+
+
+def own(loaded: Loaded, pool: Pool, _: Mapping[str, Any], __: Measurements, told: Told) -> Found:
+    """The greedy answers with grades, and the statistics of their tokens, the end token included."""
+    found = decoder.decode(
+        loaded,
+        [example.prompt for example in pool.examples],
+        max_new_tokens=pool.max_new_tokens,
+        batch_size=pool.batch_size,
+        stats=True,
+        progress=told,
+    )
+    rows = _tokens(loaded, pool.examples, found)
+    answers = [replace(one.answer, stats=row.stats) for one, row in zip(found, rows, strict=True)]
+    return Found(own=graded(pool.task, pool.examples, answers), tokens={"own": ragged(rows)})
+
+
+def graded(task: Task, examples: Sequence[Example], answers: Sequence[Answer]) -> list[Answer]:
+    """Answers with their grades, in order."""
+    return [
+        replace(answer, grade=task.grade(example, answer.text).value)
+        for example, answer in zip(examples, answers, strict=True)
+    ]
+
+
+def ragged(rows: Sequence[Tokens | None]) -> TokenArrays:
+    """The statistics of all rows behind each other; None has no tokens."""
+    there = [row for row in rows if row is not None]
+    empty = np.zeros(0, dtype=np.float32)
+    return TokenArrays(
+        offsets=np.cumsum([0, *(0 if row is None else len(row.nll) for row in rows)], dtype=np.int64),
+        nll=np.concatenate([empty, *(row.nll for row in there)]),
+        entropy=np.concatenate([empty, *(row.entropy for row in there)]),
+        margin=np.concatenate([empty, *(row.margin for row in there)]),
+    )
+
+
+def _tokens(loaded: Loaded, examples: Sequence[Example], found: Sequence[decoder.Decoded]) -> list[Tokens]:
+    """The decoder's statistics, or the scorer's of the same token ids where the decoder gave none.
+
+    The end token counts where it came, as it was chosen too.
+    """
+    there = [one.tokens for one in found]
+    if all(one is not None for one in there):
+        return [one for one in there if one is not None]
+    asked = prompt_ids(loaded.tokenizer, [example.prompt for example in examples])
+    end = loaded.tokenizer.eos_token_id
+    ids = [[*a.answer.token_ids, *([end] if a.answer.finish == "stop" else [])] for a in found]
+    return list(scorer.per_token(loaded, list(zip(asked, ids, strict=True))).tokens)
