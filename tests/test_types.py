@@ -5,6 +5,7 @@ import inspect
 from collections.abc import Sequence
 from typing import Any, get_args
 
+import numpy as np
 import pytest
 
 from asft import types
@@ -15,17 +16,27 @@ RECORDS = [value for _, value in inspect.getmembers(types, dataclasses.is_datacl
 
 ASKED = Example.make(task="t", prompt="p", answer="a")
 
+NONE = np.zeros(0, dtype=np.float32)
+
+
+def script() -> types.Script[dict[str, float | None]]:
+    yield []
+    return {}
+
+
 ONE_OF_EACH = [
     ASKED,
     types.TokenStats(tokens=1, nll=0.5, nll_sum=0.5, entropy=0.1),
     types.Answer(text="#### 1", token_ids=(1,), finish="stop"),
     types.Observation(example_id=ASKED.id),
+    types.TokenArrays(offsets=np.zeros(1, dtype=np.int64), nll=NONE, entropy=NONE, margin=NONE),
     types.Measurements(round=1, examples=(ASKED,), observations=(types.Observation(example_id=ASKED.id),)),
     types.Pick(number=0, example=ASKED, observation=None, score=None, draw=0),
     types.Draft(number=0, example=None, reason="cut off"),
     types.Verdict(number=0, decision="keep", filter=""),
     types.Ceiling(requests=1, input_tokens=10, output_tokens=10),
     types.Need(name="own"),
+    types.Inquiry(script=script, ceiling=types.Ceiling(requests=1, input_tokens=1, output_tokens=1)),
     types.Context(task=GSM8K(), seeds=(ASKED,), accepted=(), test=(), round=1, seed=0),
     Grade(value=None, extracted=None),
     Message(role="user", content="hello"),
