@@ -5,12 +5,22 @@
 | gold | | statistics of the worked reference: `Observation.gold`, `Measurements.tokens["gold"]` |
 | own | | the greedy answer, graded, with statistics: `Observation.own`, `Measurements.tokens["own"]` |
 | samples | k, temperature, top_p | k answers drawn by chance, graded: `Observation.samples` |
+| embedding | model | arrays "embedding" `[n, d]` of the questions, and "accepted_embedding" `[m, d]` of those accepted |
+| gradient | of, dims | array "gradient" `[n, dims]`, and the number "gradient_norm" |
+| reference_gradient | of, dims, count | array "reference_gradient" `[count, dims]`, of other examples than the pool's |
+| reward | model | the number "reward" |
+| ensemble | members, vary, examples | array "ensemble_nll" `[n, members]`, and the number "bald" |
+
+Rows that could not be measured are NaN in an array, None as a number.
 """
 
 from collections.abc import Iterable
+from typing import Literal
 
 from asft.errors import RecipeError
 from asft.types import Need
+
+Of = Literal["own", "gold"]
 
 GOLD = Need(name="gold")
 OWN = Need(name="own")
@@ -19,6 +29,33 @@ OWN = Need(name="own")
 def samples(k: int, temperature: float, top_p: float = 1.0) -> Need:
     """Answers by the student that are drawn by chance; how, depends on seed, example and number alone."""
     return Need(name="samples", options={"k": k, "temperature": temperature, "top_p": top_p})
+
+
+def embedding(model: str | None = None) -> Need:
+    """Where questions stand: the student's hidden states, or a sentence-transformers model by name."""
+    return Need(name="embedding", options={"model": model})
+
+
+def gradient(of: Of = "own", dims: int = 4096) -> Need:
+    """A seeded sketch of the head's gradient for an answer, summed over its tokens; and the norm of it all."""
+    return Need(name="gradient", options={"of": of, "dims": dims}, reads=(OWN,) if of == "own" else ())
+
+
+def reference_gradient(count: int, of: Of = "gold", dims: int = 4096) -> Need:
+    """The same sketch for examples of the pool that are set aside as a reference."""
+    options = {"of": of, "dims": dims, "count": count}
+    return Need(name="reference_gradient", options=options)
+
+
+def reward(model: str) -> Need:
+    """What a reward model thinks of the student's own answer; high is good."""
+    return Need(name="reward", options={"model": model}, reads=(OWN,))
+
+
+def ensemble(members: int, vary: Literal["seed", "bootstrap"], examples: int) -> Need:
+    """What students that were trained a little differently make of the student's own answer."""
+    options = {"members": members, "vary": vary, "examples": examples}
+    return Need(name="ensemble", kind="training", options=options, reads=(OWN,))
 
 
 def joined(needs: Iterable[Need]) -> tuple[Need, ...]:
