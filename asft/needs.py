@@ -5,9 +5,9 @@
 | gold | | statistics of the worked reference: `Observation.gold`, `Measurements.tokens["gold"]` |
 | own | | the greedy answer, graded, with statistics: `Observation.own`, `Measurements.tokens["own"]` |
 | samples | k, temperature, top_p | k answers drawn by chance, graded: `Observation.samples` |
-| embedding | model | arrays "embedding" `[n, d]` of the questions, and "accepted_embedding" `[m, d]` of those accepted |
+| embedding | model | array "embedding" `[n, d]`; "accepted_embedding" `[m, d]`, of what was accepted |
 | gradient | of, dims | array "gradient" `[n, dims]`, and the number "gradient_norm" |
-| reference_gradient | of, dims, count | array "reference_gradient" `[count, dims]`, of other examples than the pool's |
+| reference_gradient | of, dims, count | array "reference_gradient" `[count, dims]` |
 | reward | model | the number "reward" |
 | ensemble | members, vary, examples | array "ensemble_nll" `[n, members]`, and the number "bald" |
 
@@ -37,7 +37,7 @@ def embedding(model: str | None = None) -> Need:
 
 
 def gradient(of: Of = "own", dims: int = 4096) -> Need:
-    """A seeded sketch of the head's gradient for an answer, summed over its tokens; and the norm of it all."""
+    """A seeded sketch of the head's gradient for an answer, summed over its tokens; and the norm."""
     return Need(name="gradient", options={"of": of, "dims": dims}, reads=(OWN,) if of == "own" else ())
 
 
