@@ -443,9 +443,9 @@ def test_another_key_is_answered_401_and_another_model_404() -> None:
         (b"POST / HTTP/1.1\r\nContent-Length: 999999999\r\n\r\n", 413, "67108864"),
         (b"GET " + b"a" * 70_000, 431, "65536"),
         (request(None, method="GET", path="/nothing"), 404, "no GET /nothing"),
-        (request({"model": "test"}), 400, "with messages"),
-        (request([]), 400, "with messages"),
-        (request({"model": "test", "messages": []}), 400, "with messages"),
+        (request({"model": "test"}), 400, "model and messages"),
+        (request([]), 400, "model and messages"),
+        (request({"model": "test", "messages": []}), 400, "model and messages"),
         (chat("a", stream=True), 400, "stream"),
     ],
 )

@@ -135,17 +135,18 @@ class Endpoint:
     def _chat(self, connection: Connection, asked: Asked) -> None:
         try:
             body = json.loads(asked.body)
+            # As the servers in use do: an unknown model is told before anything else is looked at.
+            if body["model"] != self._model:
+                message = f"there is no model {body['model']!r} here, but {self._model!r}"
+                connection.answer(404, _error(message, "model_not_found"), {})
+                return
             messages = body["messages"]
             known_by, prompt = digest(messages), text_of(messages[-1])
         except (ValueError, LookupError, TypeError, AttributeError):
-            connection.answer(400, _error("the body is no JSON object with messages"), {})
+            connection.answer(400, _error("the body is no JSON object with model and messages"), {})
             return
         if body.get("stream"):
             connection.answer(400, _error("stream is not offered here; leave it out"), {})
-            return
-        if body.get("model") != self._model:
-            message = f"there is no model {body.get('model')!r} here, but {self._model!r}"
-            connection.answer(404, _error(message, "model_not_found"), {})
             return
         attempt = self._counts.came(known_by)
         fault = self._faults.drawn(known_by, attempt)

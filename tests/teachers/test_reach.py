@@ -1,8 +1,11 @@
 """Whether a teacher can be reached, asked before anything is measured and at no cost."""
 
 import asyncio
+import json
 import socket
-from typing import Any
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, ClassVar
 
 import pytest
 
@@ -47,9 +50,45 @@ def test_a_key_that_is_refused_is_told_with_where_it_is_from() -> None:
     assert KEY not in str(caught.value)
 
 
-def test_a_model_that_is_not_listed_is_told_with_the_nearest_name() -> None:
-    [told] = reach(Endpoint(model="large-model"), model="large-modl")
-    assert told.endswith("lists no model 'large-modl'; did you mean 'large-model'?")
+def test_a_model_that_does_not_exist_is_told_with_the_nearest_name() -> None:
+    told = r"answers 404: .* lists no model 'large-modl'; did you mean 'large-model'\?$"
+    with pytest.raises(FatalError, match=told):
+        reach(Endpoint(model="large-model"), model="large-modl")
+
+
+class Gateway(BaseHTTPRequestHandler):
+    """Lists one model, and takes others as well."""
+
+    asked: ClassVar[list[Any]] = []
+
+    def do_GET(self) -> None:
+        self._say(200, {"data": [{"id": "listed"}]})
+
+    def do_POST(self) -> None:
+        self.asked.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        self._say(400, {"error": {"message": "messages: at least one is wanted"}})
+
+    def _say(self, status: int, body: Any) -> None:
+        data = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+def test_a_model_that_a_gateway_knows_and_does_not_list_is_a_warning() -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Gateway) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/v1"
+        teacher = make("teacher", "openai", {"model": "other", "base_url": url})
+        [told] = asyncio.run(teacher.reach())
+        server.shutdown()
+    assert told == f"{url} lists no model 'other'; it lists listed"
+    assert [one["messages"] for one in Gateway.asked] == [[]], "nothing is asked that could cost anything"
 
 
 def test_what_speaks_no_tls_is_told() -> None:

@@ -9,7 +9,7 @@ import difflib
 import hashlib
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -143,33 +143,44 @@ class OpenAI:
     async def reach(self) -> list[str]:
         """Ask for the list of models, which costs nothing; what may not be meant, a sentence each.
 
-        Raises FatalError where nothing answers, or the key is refused: no call can succeed then.
+        A gateway knows models that it does not list. So one that is not on the list is asked for nothing at
+        all, which is refused: as not found where it does not exist. Raises FatalError then, and where nothing
+        answers or the key is refused: no call can succeed.
         """
         import httpx2
         import openai
 
         async with self:
             client, failures = self._clients[-1]
+            doubt = ""
             try:
                 async with asyncio.timeout(REACH_SECONDS):
                     answer = await client.get("/models", cast_to=httpx2.Response)
+                    doubt = self._unlisted(models_of(answer.content))
+                    if doubt:
+                        nothing = {"model": self.model, "messages": [], self.limit_field: 1}
+                        await client.post("/chat/completions", cast_to=httpx2.Response, body=nothing)
             except openai.APIStatusError as error:
                 if error.status_code == 401:
                     raise failures.refused(error) from None
+                if doubt and error.status_code == 404:
+                    raise FatalError(f"{failures.refused(error)}; {doubt}") from None
                 # It has no such list, or keeps it from this key; that says nothing about calls.
-                return []
             except openai.APITimeoutError:
-                return []
+                pass
             except openai.APIConnectionError as error:
                 raise FatalError(str(failures.unreachable(error))) from None
             except TimeoutError:
-                return []
-        names = models_of(answer.content)
+                pass
+            return [doubt] if doubt else []
+
+    def _unlisted(self, names: Sequence[str]) -> str:
+        """What to say where a list of models lacks this one; empty where it does not."""
         if not names or self.model in names:
-            return []
+            return ""
         close = difflib.get_close_matches(self.model, names, n=1, cutoff=0.4)
         hint = f"did you mean {close[0]!r}?" if close else f"it lists {', '.join(names[:3])}"
-        return [f"{self.base_url} lists no model {self.model!r}; {hint}"]
+        return f"{self.base_url} lists no model {self.model!r}; {hint}"
 
     async def __aenter__(self) -> "OpenAI":
         """Open one client for all calls until the end."""
