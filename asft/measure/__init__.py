@@ -4,17 +4,18 @@ A need of the student is a function from the student and the pool to what it fou
 the other, so that one can be made from another.
 """
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 
 from asft.errors import DataError
-from asft.measure.answers import gold, own
+from asft.measure.answers import gold, own, samples
 from asft.measure.records import Found, Measure, Pool, with_found
 from asft.student import Loaded
 from asft.types import Measurements, Need, Observation
 
 __all__ = ["MEASURES", "Found", "Measure", "Pool", "measure"]
 
-MEASURES: Mapping[str, Measure] = {"gold": gold, "own": own}
+MEASURES: Mapping[str, Measure] = {"gold": gold, "own": own, "samples": samples}
 """The needs of kind "student", by name; `asft.needs` says what each gives."""
 
 
@@ -24,17 +25,20 @@ def measure(
     needs: Sequence[Need],
     *,
     round: int = 0,
+    begun: Measurements | None = None,
     progress: Callable[[int], None] | None = None,
+    timed: Callable[[str, float], None] | None = None,
 ) -> Measurements:
     """Measure the pool: what `needs` names, in their order, and nothing else.
 
-    `progress` gets the number of finished measurements, one per example and need. Raises DataError for an
-    unknown need.
+    `begun` is what was measured of the same examples before. `progress` gets the number of finished
+    measurements, one per example and need; `timed` the name of each need and the seconds that it took.
+    Raises DataError for an unknown need.
     """
     unknown = [need.name for need in needs if need.name not in MEASURES]
     if unknown:
         raise DataError(f"nothing measures {', '.join(unknown)}; measurements: {', '.join(MEASURES)}")
-    found = Measurements(
+    found = begun or Measurements(
         round=round,
         examples=pool.examples,
         observations=tuple(Observation(example_id=example.id) for example in pool.examples),
@@ -46,6 +50,9 @@ def measure(
             if progress:
                 progress(before + done)
 
+        began = time.monotonic()
         found = with_found(found, MEASURES[need.name](loaded, pool, need.options, found, told))
         told(len(pool.examples))
+        if timed:
+            timed(need.name, time.monotonic() - began)
     return found

@@ -1,16 +1,20 @@
 """The steps before anything is written: measure the pool, ask about it, and select."""
 
 import dataclasses
+import hashlib
+import json
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from asft import inquiring, measurements, needs, student
 from asft import measure as measuring
 from asft.endpoints import identities
 from asft.errors import RunError
-from asft.rundir import read_jsonl, write_json, write_jsonl
+from asft.measure import parts
+from asft.rundir import digest, read_jsonl, write_json, write_jsonl
 from asft.steps.line import Line, known_by
 from asft.steps.turns import teachers_turn
 from asft.types import Example, Measurements, Need, Pick
@@ -33,22 +37,42 @@ def measure(line: Line, number: int) -> None:
             batch_size=recipe.student.batch_size,
         )
         with student.wearing(line.base, str(previous) if previous else None) as loaded:
-            found = measuring.measure(loaded, pool, wanted, round=number, progress=line.progress.update)
+            found = parts.measure_in_parts(
+                folder,
+                _key(settings, inputs),
+                loaded,
+                pool,
+                wanted,
+                round=number,
+                progress=line.progress.update,
+                timed=lambda need, seconds: _log(line, number, need, seconds),
+            )
         measurements.write(folder, found)
+        parts.forget(folder)
         line.progress.end(f"{len(line.seeds)} seeds")
 
-    line.once(
-        number,
-        "measure",
-        settings={
-            **line.part("task", "student"),
-            "needs": needs.described(wanted),
-            "seeds": known_by(line.seeds),
-        },
-        inputs=[previous] if previous else [],
-        outputs=measurements.FILES,
-        make=make,
-    )
+    settings = {
+        **line.part("task", "student"),
+        "needs": needs.described(wanted),
+        "seeds": known_by(line.seeds),
+    }
+    inputs = [previous] if previous else []
+    line.once(number, "measure", settings=settings, inputs=inputs, outputs=measurements.FILES, make=make)
+
+
+def _key(settings: Mapping[str, Any], inputs: Sequence[Path]) -> str:
+    """What the parts of a measure step depend on."""
+    known = json.dumps([settings, [digest(path) for path in inputs]], sort_keys=True)
+    return hashlib.blake2b(known.encode(), digest_size=8).hexdigest()
+
+
+def _log(line: Line, number: int, need: str, seconds: float) -> None:
+    """Put down what a need cost; times are in no file that is compared."""
+    logs = line.dir.path / "logs"
+    logs.mkdir(exist_ok=True)
+    row = {"round": number, "need": need, "seconds": round(seconds, 3)}
+    with (logs / "needs.jsonl").open("a", encoding="utf-8") as file:
+        file.write(json.dumps(row) + "\n")
 
 
 def ask(line: Line, number: int) -> bool:

@@ -1,0 +1,110 @@
+"""Measuring a large pool in parts, so that a kill loses one part and not the whole."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from asft import measurements
+from asft.measure import Pool, measure
+from asft.rundir import clear
+from asft.student import Loaded
+from asft.types import Measurements, Need, TokenArrays
+
+PART = 512
+"""Examples of a part: enough that answers of like length find each other, and minutes of work at most."""
+OF_THE_POOL = ("reference_gradient", "ensemble")
+"""Needs that look at the pool as a whole, and are measured of all parts together."""
+NOT_BY_EXAMPLE = ("accepted_embedding",)
+"""Arrays whose rows are not about the examples: every part has the same."""
+
+
+def measure_in_parts(
+    folder: Path,
+    key: str,
+    loaded: Loaded,
+    pool: Pool,
+    needs: Sequence[Need],
+    *,
+    round: int = 0,
+    progress: Callable[[int], None] | None = None,
+    timed: Callable[[str, float], None] | None = None,
+) -> Measurements:
+    """As `measure`; finished parts are kept below `folder` until all are there, and found again.
+
+    `key` stands for all that the measurements depend on: parts under another are not used. Parts are cut in
+    the order of the pool, so that equal pools give equal bytes, however often this is interrupted.
+    """
+    by_example = [need for need in needs if need.name not in OF_THE_POOL]
+    whole = [need for need in needs if need.name in OF_THE_POOL]
+    kept = folder / f".measuring-{key}"
+    parts = []
+    for start in range(0, len(pool.examples), PART):
+        examples = pool.examples[start : start + PART]
+        part = kept / f"{start:08d}"
+        before = start * len(by_example)
+        if (part / "measure.jsonl").exists():
+            found = measurements.read(part, examples, round=round)
+        else:
+            found = measure(
+                loaded,
+                dataclasses.replace(pool, examples=examples),
+                by_example,
+                round=round,
+                progress=progress and (lambda done, before=before: progress(before + done)),  # type: ignore[misc]
+                timed=timed,
+            )
+            if len(pool.examples) > PART:
+                part.mkdir(parents=True, exist_ok=True)
+                measurements.write(part, found)
+        parts.append(found)
+    together = joined(parts)
+    if whole:
+        before = len(pool.examples) * len(by_example)
+        together = measure(
+            loaded,
+            pool,
+            whole,
+            round=round,
+            begun=together,
+            progress=progress and (lambda done: progress(before + done)),
+            timed=timed,
+        )
+    return together
+
+
+def forget(folder: Path) -> None:
+    """Remove the parts, when what they were for is on the disk."""
+    for kept in folder.glob(".measuring-*"):
+        clear(kept)
+
+
+def joined(parts: Sequence[Measurements]) -> Measurements:
+    """Measurements of consecutive parts of a pool as those of the whole."""
+    first = parts[0]
+    if len(parts) == 1:
+        return first
+    return dataclasses.replace(
+        first,
+        examples=tuple(example for part in parts for example in part.examples),
+        observations=tuple(one for part in parts for one in part.observations),
+        tokens={name: _ragged([part.tokens[name] for part in parts]) for name in first.tokens},
+        arrays={
+            name: first.arrays[name]
+            if name in NOT_BY_EXAMPLE
+            else np.concatenate([part.arrays[name] for part in parts])
+            for name in first.arrays
+        },
+    )
+
+
+def _ragged(parts: Sequence[TokenArrays]) -> TokenArrays:
+    begins = np.cumsum([0, *(part.offsets[-1] for part in parts)])
+    offsets = [part.offsets[1:] + begin for part, begin in zip(parts, begins, strict=False)]
+    return TokenArrays(
+        offsets=np.concatenate([np.zeros(1, dtype=np.int64), *offsets]),
+        nll=np.concatenate([part.nll for part in parts]),
+        entropy=np.concatenate([part.entropy for part in parts]),
+        margin=np.concatenate([part.margin for part in parts]),
+    )
