@@ -27,9 +27,13 @@ T = TypeVar("T")
 
 BUILT_IN: Mapping[str, Mapping[str, str]] = {
     "criterion": {
+        "answer_entropy": "asft.criteria.answers:AnswerEntropy",
+        "disagreement": "asft.criteria.answers:Disagreement",
         "entropy": "asft.criteria.tokens:Entropy",
         "incorrect": "asft.criteria.answers:Incorrect",
+        "least_confidence": "asft.criteria.tokens:LeastConfidence",
         "loss": "asft.criteria.tokens:Loss",
+        "margin": "asft.criteria.tokens:Margin",
     },
     "filter": {
         "agrees": "asft.filters.agrees:Agrees",

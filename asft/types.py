@@ -101,6 +101,9 @@ class Answer:
     """"length" where the limit cut it off."""
     grade: float | None = None
     """1.0 right ... 0.0 wrong; None where no final answer can be found, or before it is graded."""
+    final: str | None = None
+    """The final answer, written alike in all of the student's answers to a question that the task holds for
+    equal; None where none can be found, or before it is graded."""
     stats: TokenStats | None = None
     """Of its own tokens, the end token included where it came; None where they are not measured."""
 

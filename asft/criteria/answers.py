@@ -1,6 +1,7 @@
 """Criteria that read the final answers of the student's own attempts."""
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
@@ -9,6 +10,8 @@ from pydantic import Field
 from asft import needs
 from asft.registry import plugin
 from asft.types import Answer, Measurements, Need, Observation
+
+Temperature = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 
 
 @plugin
@@ -21,7 +24,7 @@ class Incorrect:
 
     k: Annotated[int, Field(ge=1)] = 1
     """How many answers. 1: the greedy one. More: so many drawn by chance."""
-    temperature: Annotated[float, Field(gt=0.0, allow_inf_nan=False)] = 0.7
+    temperature: Temperature = 0.7
     """At which they are drawn, where there are more than one."""
     ungradable: Literal["wrong", "none"] = "wrong"
     """What an answer without a final answer, or one cut off by the limit, counts as. wrong: as wrong.
@@ -48,3 +51,63 @@ class Incorrect:
         else:
             wrong = [1.0 - grade for grade in grades if grade is not None]
         return math.fsum(wrong) / len(wrong) if wrong else None
+
+
+@plugin
+class AnswerEntropy:
+    """How widely the student's answers scatter: the entropy over the final answers of k samples, in nats.
+
+    -sum over the different final answers c of n_c/k log(n_c/k), from 0 (all alike) to log k. High is hard:
+    the uncertainty of active learning, over what the student ends up saying and not over its words. Final
+    answers are equal where the task says so ("18." and "18" are). An answer without one, or cut off by the
+    limit, is unlike every other: nobody knows that two of them would have agreed.
+    """
+
+    k: Annotated[int, Field(ge=2)] = 8
+    """How many answers are drawn."""
+    temperature: Temperature = 0.7
+    """At which they are drawn."""
+
+    @property
+    def needs(self) -> tuple[Need, ...]:
+        """The student's answers, drawn by chance."""
+        return (needs.samples(self.k, self.temperature),)
+
+    def score(self, measurements: Measurements) -> list[float | None]:
+        """Entropy over final answers; None where none were drawn."""
+        shares = [_shares(one.samples) for one in measurements.observations]
+        # The sum may end a rounding below zero.
+        return [max(0.0, -math.fsum(p * math.log(p) for p in some)) if some else None for some in shares]
+
+
+@plugin
+class Disagreement:
+    """How far the student is from agreeing with itself: 1 - share of the commonest final answer among k.
+
+    From 0 (all alike) to 1 - 1/k. High is hard. The share is the confidence of self-consistency (arXiv
+    2203.11171), where the commonest answer is the one that counts. Final answers are equal where the task
+    says so; an answer without one, or cut off by the limit, agrees with none.
+    """
+
+    k: Annotated[int, Field(ge=2)] = 8
+    """How many answers are drawn."""
+    temperature: Temperature = 0.7
+    """At which they are drawn."""
+
+    @property
+    def needs(self) -> tuple[Need, ...]:
+        """The student's answers, drawn by chance."""
+        return (needs.samples(self.k, self.temperature),)
+
+    def score(self, measurements: Measurements) -> list[float | None]:
+        """1 - the largest share; None where none were drawn."""
+        shares = [_shares(one.samples) for one in measurements.observations]
+        return [1.0 - max(some) if some else None for some in shares]
+
+
+def _shares(answers: Sequence[Answer]) -> list[float]:
+    """The share of each final answer; each answer without one is by itself."""
+    finals = [None if answer.finish == "length" else answer.final for answer in answers]
+    counts = [*Counter(final for final in finals if final is not None).values()]
+    counts += [1] * finals.count(None)
+    return [count / len(finals) for count in counts]

@@ -39,12 +39,56 @@ def own(loaded: Loaded, pool: Pool, _: Mapping[str, Any], __: Measurements, told
     return Found(own=graded(pool.task, pool.examples, answers), tokens={"own": ragged(rows)})
 
 
+def samples(loaded: Loaded, pool: Pool, options: Mapping[str, Any], _: Measurements, told: Told) -> Found:
+    """Answers that are drawn at random, with grades and statistics.
+
+    A sample depends on the run's seed, the example and its index alone. The statistics are of the student's
+    own distribution, whatever the temperature: what it makes of the tokens that were drawn.
+    """
+    k = options["k"]
+    found = decoder.sample(
+        loaded,
+        [example.prompt for example in pool.examples],
+        [example.id for example in pool.examples],
+        k=k,
+        temperature=options["temperature"],
+        top_p=options["top_p"],
+        seed=pool.seed,
+        max_new_tokens=pool.max_new_tokens,
+        batch_size=pool.batch_size,
+        stats=True,
+        engine=pool.engine,
+        progress=told,
+    )
+    flat = [one for several in found for one in several]
+    examples = [example for example in pool.examples for _ in range(k)]
+    rows = _tokens(loaded, examples, flat)
+    answers = [replace(one.answer, stats=row.stats) for one, row in zip(flat, rows, strict=True)]
+    marked = graded(pool.task, examples, answers)
+    return Found(samples=[tuple(marked[start : start + k]) for start in range(0, len(marked), k)])
+
+
 def graded(task: Task, examples: Sequence[Example], answers: Sequence[Answer]) -> list[Answer]:
-    """Answers with their grades, in order."""
+    """Answers with their grades and final answers, in order; an example may come several times."""
+    known: dict[str, list[str]] = {}
     return [
-        replace(answer, grade=task.grade(example, answer.text).value)
+        _graded(task, example, answer, known.setdefault(example.id, []))
         for example, answer in zip(examples, answers, strict=True)
     ]
+
+
+def _graded(task: Task, example: Example, answer: Answer, known: list[str]) -> Answer:
+    """`known` are the final answers to this example that were found before, each of them once."""
+    grade = task.grade(example, answer.text)
+    final = grade.extracted
+    if final is None:
+        return replace(answer, grade=grade.value)
+    for before in known:
+        # What the task would grade right were the other the reference.
+        if before == final or task.grade(replace(example, answer=before), answer.text).value == 1.0:
+            return replace(answer, grade=grade.value, final=before)
+    known.append(final)
+    return replace(answer, grade=grade.value, final=final)
 
 
 def ragged(rows: Sequence[Tokens | None]) -> TokenArrays:
