@@ -1,4 +1,4 @@
-"""What the student makes of the references, and its own answers."""
+"""What the student makes of the references, and its own answers, greedy and drawn at random."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -32,6 +32,7 @@ def own(loaded: Loaded, pool: Pool, _: Mapping[str, Any], __: Measurements, told
         max_new_tokens=pool.max_new_tokens,
         batch_size=pool.batch_size,
         stats=True,
+        engine=pool.engine,
         progress=told,
     )
     rows = _tokens(loaded, pool.examples, found)
@@ -104,14 +105,13 @@ def ragged(rows: Sequence[Tokens | None]) -> TokenArrays:
 
 
 def _tokens(loaded: Loaded, examples: Sequence[Example], found: Sequence[decoder.Decoded]) -> list[Tokens]:
-    """The decoder's statistics, or the scorer's of the same token ids where the decoder gave none.
-
-    The end token counts where it came, as it was chosen too.
-    """
-    there = [one.tokens for one in found]
-    if all(one is not None for one in there):
-        return [one for one in there if one is not None]
+    """What decoding says of the tokens; the scorer says what it does not, of the same token ids."""
+    there = [one.tokens for one in found if one.tokens is not None]
+    if len(there) == len(found):
+        return there
     asked = prompt_ids(loaded.tokenizer, [example.prompt for example in examples])
-    end = loaded.tokenizer.eos_token_id
-    ids = [[*a.answer.token_ids, *([end] if a.answer.finish == "stop" else [])] for a in found]
-    return list(scorer.per_token(loaded, list(zip(asked, ids, strict=True))).tokens)
+    scored = scorer.per_token(loaded, [(ids, one.token_ids) for ids, one in zip(asked, found, strict=True)])
+    return [
+        row if one.nll is None else replace(row, nll=one.nll)
+        for one, row in zip(found, scored.tokens, strict=True)
+    ]

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from asft.decoder import Engine
 from asft.student import Loaded
 from asft.types import Answer, Example, Measurements, Observation, Task, TokenArrays, TokenStats
 
@@ -27,7 +28,9 @@ class Pool:
     max_new_tokens: int
     """Where own answers are cut off."""
     batch_size: int
-    """Prompts that are answered together."""
+    """Answers that are written at once."""
+    engine: Engine | None = None
+    """Who decodes, where it is not the student in memory."""
 
 
 @dataclass(frozen=True, kw_only=True)
