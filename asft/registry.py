@@ -46,8 +46,16 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
         "well_formed": "asft.filters.well_formed:WellFormed",
     },
     "selector": {
+        "badge": "asft.selectors.far:Badge",
+        "balanced": "asft.selectors.lines:Balanced",
+        "composition": "asft.selectors.composition:Composition",
+        "kcenter": "asft.selectors.far:KCenter",
+        "prototypes": "asft.selectors.prototypes:Prototypes",
         "random": "asft.selectors.ranked:Random",
         "softmax": "asft.selectors.ranked:Softmax",
+        "sparse": "asft.selectors.sparse:Sparse",
+        "stratified": "asft.selectors.stratified:Stratified",
+        "threshold": "asft.selectors.lines:Threshold",
         "top": "asft.selectors.ranked:Top",
     },
     "task": {

@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import Field
 
 from asft.registry import plugin
-from asft.selectors.free import Draws, free, scored_of
+from asft.selectors.free import Draws, by_id, free, hardest_first, scored_of
 from asft.types import Example, Measurements, Need
 
 
@@ -29,8 +29,7 @@ class Top:
         self, measurements: Measurements, scores: Sequence[float | None], n: int, rng: random.Random
     ) -> Iterator[Example]:
         """All seeds that have a score, highest first. Draws no random numbers."""
-        scored = scored_of(measurements, scores, self.max_draws)
-        return iter([example for example, _ in sorted(scored, key=lambda pair: (-pair[1], pair[0].id))])
+        return iter(hardest_first(scored_of(measurements, scores, self.max_draws)))
 
 
 @plugin
@@ -49,7 +48,7 @@ class Random:
         self, measurements: Measurements, scores: Sequence[float | None], n: int, rng: random.Random
     ) -> Iterator[Example]:
         """All seeds in random order; the scores are not read."""
-        order = sorted(free(measurements, self.max_draws), key=lambda example: example.id)
+        order = by_id(free(measurements, self.max_draws))
         rng.shuffle(order)
         return iter(order)
 

@@ -1,0 +1,98 @@
+"""Selectors inside selectors: how they are named in a recipe, and the part of the pool that they see."""
+
+import dataclasses
+import random
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Annotated, Any, TypeVar, cast
+
+import numpy as np
+from pydantic import BeforeValidator
+
+from asft import registry
+from asft.errors import AsftError
+from asft.selectors.free import row_by_id, score_by_id
+from asft.types import Example, Measurements, Selector, TokenArrays
+
+V = TypeVar("V")
+
+_WHOLE = ("accepted_embedding", "reference_gradient")
+"""Arrays whose rows are not about the examples of the pool."""
+
+
+def _written_out(value: object) -> Mapping[str, Any]:
+    """Plain data with `use` and every option; raises ValueError that says what is wrong with it."""
+    given = {"use": value} if isinstance(value, str) else value
+    if not isinstance(given, Mapping) or not isinstance(given.get("use"), str):
+        known = ", ".join(registry.names("selector"))
+        raise ValueError(f"the name of a selector, or a section with `use`, is wanted; known: {known}")
+    try:
+        made = selector(given)
+    except AsftError as error:
+        raise ValueError(str(error)) from error
+    options = dataclasses.fields(cast(Any, made))
+    return {"use": given["use"], **{option.name: getattr(made, option.name) for option in options}}
+
+
+Inner = Annotated[Mapping[str, Any], BeforeValidator(_written_out)]
+"""A selector as plain data, which is what a run directory compares; a name alone stands for its defaults."""
+
+
+def selector(inner: Mapping[str, Any]) -> Selector:
+    """The selector that plain data names. Raises PluginError."""
+    options = {name: value for name, value in inner.items() if name != "use"}
+    return cast(Selector, registry.make("selector", inner["use"], options))
+
+
+def selected(
+    inner: Selector,
+    measurements: Measurements,
+    scores: Sequence[float | None],
+    examples: Iterable[Example],
+    n: int,
+    rng: random.Random,
+) -> Iterator[Example]:
+    """What a selector makes of some seeds of the pool, as if there were no others."""
+    by_id, row_of = score_by_id(measurements, scores), row_by_id(measurements)
+    rows = sorted((row_of[example.id] for example in examples), key=lambda row: measurements.examples[row].id)
+    seen = part(measurements, rows)
+    return inner.select(seen, [by_id[example.id] for example in seen.examples], n, rng)
+
+
+def part(measurements: Measurements, rows: Sequence[int]) -> Measurements:
+    """These rows of the measurements. An array is cut when it is read, and not before."""
+    at = np.asarray(rows, dtype=np.int64)
+    return dataclasses.replace(
+        measurements,
+        examples=tuple(measurements.examples[row] for row in rows),
+        observations=tuple(measurements.observations[row] for row in rows),
+        arrays=_Cut(measurements.arrays, lambda name, array: array if name in _WHOLE else array[at]),
+        tokens=_Cut(measurements.tokens, lambda _, ragged: _ragged(ragged, rows)),
+    )
+
+
+class _Cut(Mapping[str, V]):
+    """A mapping whose values are cut as they are read."""
+
+    def __init__(self, whole: Mapping[str, V], cut: Callable[[str, V], V]) -> None:
+        self._whole = whole
+        self._cut = cut
+
+    def __getitem__(self, name: str) -> V:
+        return self._cut(name, self._whole[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._whole)
+
+    def __len__(self) -> int:
+        return len(self._whole)
+
+
+def _ragged(whole: TokenArrays, rows: Sequence[int]) -> TokenArrays:
+    spans = [np.arange(whole.offsets[row], whole.offsets[row + 1], dtype=np.int64) for row in rows]
+    at = np.concatenate([np.empty(0, dtype=np.int64), *spans])
+    return TokenArrays(
+        offsets=np.cumsum([0, *(len(span) for span in spans)], dtype=np.int64),
+        nll=whole.nll[at],
+        entropy=whole.entropy[at],
+        margin=whole.margin[at],
+    )
