@@ -8,6 +8,7 @@ exist. Rows are padded on the right, where causal attention sees nothing of it, 
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 
@@ -17,7 +18,9 @@ from asft.scorer.records import Tokens
 from asft.student import Loaded
 from asft.types import TokenStats
 
-__all__ = ["Plan", "Row", "Scored", "Tokens", "per_token", "score"]
+__all__ = ["Plan", "Row", "Scored", "Tokens", "in_batches", "per_token", "score"]
+
+T = TypeVar("T")
 
 BUDGET = {"cpu": 2048, "cuda": 32768}
 """Tokens of a batch by default, padding included. The caches of a CPU hold no more."""
@@ -65,15 +68,38 @@ def per_token(
     for the same rows. `progress` gets the number of finished rows. Raises ValueError for a row without
     tokens of prompt or answer, and for a plan of other rows.
     """
+    found, carried_out = in_batches(
+        loaded, rows, statistics, batch_tokens=batch_tokens, plan=plan, progress=progress
+    )
+    return Scored(tokens=tuple(found), plan=carried_out)
+
+
+@torch.inference_mode()
+def in_batches(
+    loaded: Loaded,
+    rows: Sequence[Row],
+    work: Callable[[Apart | Whole, Sequence[Row]], Sequence[T]],
+    *,
+    share: bool = True,
+    batch_tokens: int | None = None,
+    plan: Plan | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> tuple[list[T], Plan]:
+    """What `work` makes of each row, by batches, and the plan as it was carried out; else as `per_token`.
+
+    `work` gets the model, which has read what all rows begin with, and the rows of a batch without that; it
+    gives one result per row. Where it runs out of memory it is called again with fewer rows. `share`: whether
+    what all rows begin with may be run apart from them.
+    """
     if any(not len(prompt) or not len(answer) for prompt, answer in rows):
         raise ValueError("every row needs at least one token of prompt and one of answer")
     if plan is not None and not plan.fits(rows):
         raise ValueError(f"the plan is not for these {len(rows)} rows; leave it out to have one made")
     if not rows:
-        return Scored(tokens=(), plan=Plan(prefix=0, batches=()))
+        return [], Plan(prefix=0, batches=())
     row = min(rows, key=tokens)
     model = network(loaded.model, row)
-    prefix = plan.prefix if plan else common(rows)
+    prefix = plan.prefix if plan else common(rows) if share else 0
     after = model.after(row[0][:prefix], row) if prefix and (plan or worth(prefix, rows)) else None
     if plan is None:
         device = loaded.model.device.type
@@ -84,18 +110,22 @@ def per_token(
         raise ValueError(
             f"the plan has a prefix, and {loaded.student.base} cannot go on from one; leave it out"
         )
-    return _carried_out(plan, after or model, rows, progress)
+    return _carried_out(plan, after or model, rows, work, progress)
 
 
 def _carried_out(
-    plan: Plan, model: Apart | Whole, rows: Sequence[Row], progress: Callable[[int], None] | None
-) -> Scored:
-    found: dict[int, Tokens] = {}
+    plan: Plan,
+    model: Apart | Whole,
+    rows: Sequence[Row],
+    work: Callable[[Apart | Whole, Sequence[Row]], Sequence[T]],
+    progress: Callable[[int], None] | None,
+) -> tuple[list[T], Plan]:
+    found: dict[int, T] = {}
     number = 0
     while number < len(plan.batches):
         batch = plan.batches[number]
         try:
-            made = statistics(model, [(rows[i][0][plan.prefix :], rows[i][1]) for i in batch])
+            made = work(model, [(rows[i][0][plan.prefix :], rows[i][1]) for i in batch])
         except torch.OutOfMemoryError:
             if len(batch) == 1:
                 raise
@@ -107,4 +137,4 @@ def _carried_out(
         number += 1
         if progress:
             progress(len(found))
-    return Scored(tokens=tuple(found[i] for i in range(len(rows))), plan=plan)
+    return [found[i] for i in range(len(rows))], plan

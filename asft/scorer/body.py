@@ -1,7 +1,7 @@
 """A model as the scorer runs it, and the statistics of a batch."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -60,6 +60,10 @@ class Apart:
         states: Tensor = made.last_hidden_state
         return states.to(self.head.weight.device)
 
+    def hidden(self, ids: Tensor) -> Tensor:
+        """The same: the last hidden states of all positions, `[b, s, d]`."""
+        return self.states(ids)
+
     def reader(self, states: Tensor, piece: int) -> tuple[Read, int]:
         """What reads the logits of states `[n, d]`, and how many each has."""
         return self.head.reader(states, piece), len(self.head.weight)
@@ -100,6 +104,13 @@ class Whole:
         logits: Tensor = self.model(input_ids=ids, use_cache=False).logits
         return logits[:, -ids.shape[1] :]
 
+    def hidden(self, ids: Tensor) -> Tensor:
+        """The last hidden states that the model tells of, `[b, s, d]`."""
+        states: Tensor = self.model(input_ids=ids, use_cache=False, output_hidden_states=True).hidden_states[
+            -1
+        ]
+        return states[:, -ids.shape[1] :]
+
     def reader(self, states: Tensor, piece: int) -> tuple[Read, int]:
         """What reads logits `[n, vocab]`, and how many each position has."""
         # Some models rule tokens out by -inf, which times a probability of 0 is no number.
@@ -123,31 +134,83 @@ def network(model: Any, row: Row) -> Apart | Whole:
     return Whole(model=model) if found is None else Apart(model=model, body=found[0], head=found[1])
 
 
-def statistics(network: Apart | Whole, rows: Sequence[Row]) -> list[Tokens]:
-    """Statistics of each answer of a batch, in the order of its rows."""
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """Rows that were run through a model together."""
+
+    states: Tensor
+    """What the head reads at each position, `[b * s, d]`; logits, `[b * s, vocab]`, of a model as a whole."""
+    where: Tensor
+    """`[n]`: the positions that predict the answers' tokens, one row after the other."""
+    target: Tensor
+    """`[n]`: these tokens."""
+    lengths: list[int]
+    """How many of them each row has."""
+
+    def pieces(self, most: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """What predicts a token, `[m, d]`, and the token, `[m]`, for at most so many tokens at once."""
+        for at, tokens in zip(torch.split(self.where, most), torch.split(self.target, most), strict=True):
+            yield self.states[at], tokens
+
+    def groups(self, most: int) -> Iterator[tuple[Tensor, Tensor, list[int]]]:
+        """The same, with their lengths, for whole answers: as many as have at most so many tokens, or one."""
+        where, target = self.where.split(self.lengths), self.target.split(self.lengths)
+        for group in grouped(self.lengths, most):
+            at = torch.cat([where[i] for i in group])
+            tokens = torch.cat([target[i] for i in group])
+            yield self.states[at], tokens, [self.lengths[i] for i in group]
+
+
+def grouped(lengths: Sequence[int], most: int) -> list[list[int]]:
+    """Numbers of neighbours whose lengths add up to `most` at most; one that is longer stands alone."""
+    groups: list[list[int]] = []
+    room = 0
+    for number, length in enumerate(lengths):
+        if not groups or length > room:
+            groups.append([])
+            room = most
+        groups[-1].append(number)
+        room -= length
+    return groups
+
+
+def run(network: Apart | Whole, rows: Sequence[Row]) -> Batch:
+    """Rows, run through a model."""
     inputs = [[*prompt, *answer][:-1] for prompt, answer in rows]
     width = max(map(len, inputs))
+    device = network.model.device
     # A row is filled up with anything at all: no token of it sees what comes later.
-    ids = _tensor(network, [row + row[-1:] * (width - len(row)) for row in inputs])
+    ids = torch.tensor([row + row[-1:] * (width - len(row)) for row in inputs], device=device)
     # The state at position t predicts token t + 1.
     begins = [i * width + len(prompt) - 1 for i, (prompt, _) in enumerate(rows)]
     lengths = [len(answer) for _, answer in rows]
-    where = _tensor(network, [t for b, s in zip(begins, lengths, strict=True) for t in range(b, b + s)])
-    target = _tensor(network, [token for _, answer in rows for token in answer])
+    where = [t for b, s in zip(begins, lengths, strict=True) for t in range(b, b + s)]
     states = network.states(ids).flatten(0, 1)
-    tile = TILES.get(ids.device.type, TILES["cuda"])
+    return Batch(
+        states=states,
+        where=torch.tensor(where, device=states.device),
+        target=torch.tensor([token for _, answer in rows for token in answer], device=states.device),
+        lengths=lengths,
+    )
+
+
+def tile(device: torch.device) -> Tile:
+    """How many logits there are at once."""
+    return TILES.get(device.type, TILES["cuda"])
+
+
+def statistics(network: Apart | Whole, rows: Sequence[Row]) -> list[Tokens]:
+    """Statistics of each answer of a batch, in the order of its rows."""
+    batch = run(network, rows)
+    most = tile(batch.states.device)
     found = []
-    for at, tokens in zip(torch.split(where, tile.rows), torch.split(target, tile.rows), strict=True):
-        read, vocab = network.reader(states[at.to(states.device)], tile.piece)
-        found.append(fold(read, tokens.to(states.device), vocab=vocab, piece=tile.piece))
-    parts = torch.cat(found, 1).float().cpu().split_with_sizes(lengths, 1)
+    for states, tokens in batch.pieces(most.rows):
+        read, vocab = network.reader(states, most.piece)
+        found.append(fold(read, tokens, vocab=vocab, piece=most.piece))
+    parts = torch.cat(found, 1).float().cpu().split_with_sizes(batch.lengths, 1)
     return [Tokens(nll=nll, entropy=entropy, margin=margin) for nll, entropy, margin in map(_arrays, parts)]
 
 
 def _arrays(part: Tensor) -> Floats:
     # A copy: a view would keep the whole batch in memory.
     return np.array(part.numpy())
-
-
-def _tensor(network: Apart | Whole, ids: Sequence[int] | Sequence[Sequence[int]]) -> Tensor:
-    return torch.tensor(ids, device=network.model.device)

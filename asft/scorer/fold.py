@@ -51,6 +51,29 @@ def fold(read: Read, target: Tensor, *, vocab: int, piece: int) -> Tensor:
     return torch.stack([nll, log_sum - expected, margin]).clamp(min=0.0)
 
 
+def log_sums(read: Read, target: Tensor, *, vocab: int, piece: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Log-sum-exp of all logits, of all but that of the token, and the token's logit: `[n]` float64 each.
+
+    What is left of the probability beside a token that is all but certain is exact only as a sum of its own.
+    """
+    others = torch.full((len(target),), -math.inf, dtype=torch.float64, device=target.device)
+    chosen = others.clone()
+    for start in range(0, vocab, piece):
+        logits = read(start, min(start + piece, vocab))
+        here, place = placed(target, start, logits.shape[1])
+        chosen[here] = logits[here, place].double()
+        logits[here, place] = -math.inf
+        others = torch.logaddexp(others, logits.logsumexp(-1).double())
+    return torch.logaddexp(others, chosen), others, chosen
+
+
+def placed(target: Tensor, start: int, width: int) -> tuple[Tensor, Tensor]:
+    """Which tokens stand in the piece of the vocabulary that begins at `start`, and where in it."""
+    local = target - start
+    here = ((local >= 0) & (local < width)).nonzero()[:, 0]
+    return here, local[here]
+
+
 def _best_two(logits: Tensor) -> Tensor:
     """The best of each row and the second best, `[n, 2]`."""
     n, width = logits.shape

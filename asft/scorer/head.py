@@ -56,6 +56,10 @@ class Head:
 
         return read
 
+    def slopes(self, logits: Tensor) -> Tensor | float:
+        """How fast logits, as they are read, follow what the weight makes of a hidden state."""
+        return self.scale if self.cap is None else self.scale * (1.0 - (logits / self.cap).square())
+
 
 def bent(logits: Tensor, scale: float, cap: float | None) -> Tensor:
     """What some models do to logits; in place."""
