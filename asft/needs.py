@@ -7,7 +7,7 @@
 | samples | k, temperature, top_p | k answers drawn by chance, graded: `Observation.samples` |
 | embedding | model | array "embedding" `[n, d]`; "accepted_embedding" `[m, d]`, of what was accepted |
 | gradient | of, dims | array "gradient" `[n, dims]`, and the number "gradient_norm" |
-| reference_gradient | of, dims, count | array "reference_gradient" `[count, dims]` |
+| reference_gradient | dims, count | array "reference_gradient" `[count, dims]`; the number "reference_row" |
 | reward | model | the number "reward" |
 | ensemble | members, vary, examples | array "ensemble_nll" `[n, members]`, and the number "bald" |
 
@@ -41,10 +41,9 @@ def gradient(of: Of = "own", dims: int = 4096) -> Need:
     return Need(name="gradient", options={"of": of, "dims": dims}, reads=(OWN,) if of == "own" else ())
 
 
-def reference_gradient(count: int, of: Of = "gold", dims: int = 4096) -> Need:
-    """The same sketch for examples of the pool that are set aside as a reference."""
-    options = {"of": of, "dims": dims, "count": count}
-    return Need(name="reference_gradient", options=options)
+def reference_gradient(count: int, dims: int = 4096) -> Need:
+    """The same sketch for the worked references of some examples of the pool, and which these are."""
+    return Need(name="reference_gradient", options={"dims": dims, "count": count})
 
 
 def reward(model: str) -> Need:

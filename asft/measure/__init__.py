@@ -9,14 +9,28 @@ from collections.abc import Callable, Mapping, Sequence
 
 from asft.errors import DataError
 from asft.measure.answers import gold, own, samples
+from asft.measure.embedding import embedding
+from asft.measure.ensemble import ensemble
+from asft.measure.gradient import gradient, reference_gradient
 from asft.measure.records import Found, Measure, Pool, with_found
+from asft.measure.reward import reward
 from asft.student import Loaded
 from asft.types import Measurements, Need, Observation
 
 __all__ = ["MEASURES", "Found", "Measure", "Pool", "measure"]
 
-MEASURES: Mapping[str, Measure] = {"gold": gold, "own": own, "samples": samples}
-"""The needs of kind "student", by name; `asft.needs` says what each gives."""
+MEASURES: Mapping[str, Measure] = {
+    "embedding": embedding,
+    "ensemble": ensemble,
+    "gold": gold,
+    "gradient": gradient,
+    "own": own,
+    "reference_gradient": reference_gradient,
+    "reward": reward,
+    "samples": samples,
+}
+"""The needs of kinds "student" and "training", by name; `asft.needs` says what each gives. Those of kind
+"training" are measured of the base, without an adapter."""
 
 
 def measure(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from asft.types import Answer, Example, Measurements, Observation, Task, TokenAr
 
 Told = Callable[[int], None]
 """Gets the number of examples that are finished."""
+Train = Callable[[Sequence[Example], Path, int], object]
+"""Trains a fresh adapter of the base student on worked examples, into a folder, with a seed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +34,8 @@ class Pool:
     """Answers that are written at once."""
     engine: Engine | None = None
     """Who decodes, where it is not the student in memory."""
+    train: Train | None = None
+    """How adapters are trained for what needs some; None where nothing can be trained."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -154,7 +154,7 @@ class Batch:
 
     def groups(self, most: int) -> Iterator[tuple[Tensor, Tensor, list[int]]]:
         """The same, with their lengths, for whole answers: as many as have at most so many tokens, or one."""
-        where, target = self.where.split(self.lengths), self.target.split(self.lengths)
+        where, target = (all_of.split_with_sizes(self.lengths) for all_of in (self.where, self.target))
         for group in grouped(self.lengths, most):
             at = torch.cat([where[i] for i in group])
             tokens = torch.cat([target[i] for i in group])
@@ -176,11 +176,8 @@ def grouped(lengths: Sequence[int], most: int) -> list[list[int]]:
 
 def run(network: Apart | Whole, rows: Sequence[Row]) -> Batch:
     """Rows, run through a model."""
-    inputs = [[*prompt, *answer][:-1] for prompt, answer in rows]
-    width = max(map(len, inputs))
-    device = network.model.device
-    # A row is filled up with anything at all: no token of it sees what comes later.
-    ids = torch.tensor([row + row[-1:] * (width - len(row)) for row in inputs], device=device)
+    ids = padded(network, rows)
+    width = ids.shape[1]
     # The state at position t predicts token t + 1.
     begins = [i * width + len(prompt) - 1 for i, (prompt, _) in enumerate(rows)]
     lengths = [len(answer) for _, answer in rows]
@@ -192,6 +189,15 @@ def run(network: Apart | Whole, rows: Sequence[Row]) -> Batch:
         target=torch.tensor([token for _, answer in rows for token in answer], device=states.device),
         lengths=lengths,
     )
+
+
+def padded(network: Apart | Whole, rows: Sequence[Row]) -> Tensor:
+    """All tokens of rows but the last, `[b, s]`."""
+    inputs = [[*prompt, *answer][:-1] for prompt, answer in rows]
+    width = max(map(len, inputs))
+    # A row is filled up with anything at all: no token of it sees what comes later.
+    filled = [row + row[-1:] * (width - len(row)) for row in inputs]
+    return torch.tensor(filled, device=network.model.device)
 
 
 def tile(device: torch.device) -> Tile:

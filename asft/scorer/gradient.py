@@ -13,9 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from asft.scorer.body import Apart, Row, run, tile
+from asft.scorer.body import Apart, run, tile
 from asft.scorer.fold import log_sums, placed
 from asft.scorer.head import Head
+from asft.scorer.plan import Row
 from asft.scorer.records import Floats
 
 
@@ -66,8 +67,9 @@ class Sketch:
         places, signs = self.width
         other = torch.zeros_like(counted).index_add_(1, places, hidden * signs)
         waves = torch.fft.rfft(counted) * torch.fft.rfft(other)
-        summed = torch.stack([part.sum(0) for part in waves.split(list(lengths))])
-        return torch.fft.irfft(summed, n=self.dims)
+        summed = torch.stack([part.sum(0) for part in waves.split_with_sizes(list(lengths))])
+        made: Tensor = torch.fft.irfft(summed, n=self.dims)
+        return made
 
 
 def gradients(network: Apart, rows: Sequence[Row], *, dims: int, seed: int) -> list[Gradient]:
@@ -98,13 +100,13 @@ def _of_answers(
         here, place = placed(target, start, end - start)
         g[here, place] = -beside[here]
         g *= network.head.slopes(logits)
-        for product, part in zip(products, g.split(lengths), strict=True):
+        for product, part in zip(products, g.split_with_sizes(lengths), strict=True):
             product += part @ part.T
         counted.index_add_(1, places[start:end], g.mul_(signs[start:end]))
     hidden = states.float()
     sketches = sketch.together(counted, hidden, lengths).cpu().numpy()
     norms = [
         math.sqrt(max(0.0, (product * (part @ part.T)).sum().item()))
-        for product, part in zip(products, hidden.double().split(lengths), strict=True)
+        for product, part in zip(products, hidden.double().split_with_sizes(lengths), strict=True)
     ]
     return [Gradient(norm=norm, sketch=row) for norm, row in zip(norms, sketches.copy(), strict=True)]

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from asft.scorer.body import Apart, Row, Whole, grouped, run, tile
+from asft.scorer.body import Apart, Whole, grouped, run, tile
 from asft.scorer.fold import Read, log_sums
+from asft.scorer.plan import Row
 
 TOKENS = 2048
 """So many tokens, counted for each student, are compared at once."""
@@ -65,7 +66,9 @@ def compare(heard: Sequence[Sequence[Heard]]) -> list[Apartness]:
         sizes = [lengths[i] for i in group]
         found += [
             Apartness(nll=tuple(of_each.mean(1).tolist()), bald=of_all.mean().item())
-            for of_each, of_all in zip(nll.split(sizes, 1), bald.split(sizes), strict=True)
+            for of_each, of_all in zip(
+                nll.split_with_sizes(sizes, 1), bald.split_with_sizes(sizes), strict=True
+            )
         ]
     return found
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from asft import inquiring, measurements, needs, student
 from asft import measure as measuring
+from asft import train as training
 from asft.endpoints import identities
 from asft.errors import RunError
 from asft.measure import parts
@@ -19,12 +20,22 @@ from asft.steps.line import Line, known_by
 from asft.steps.turns import teachers_turn
 from asft.types import Example, Measurements, Need, Pick
 
+DRAW_NOTHING = {"gold", "own"}
+"""Needs that the run's seed does not change."""
+READ_ACCEPTED = {"embedding", "ensemble"}
+"""Needs that look at what earlier rounds accepted, too."""
+
 
 def measure(line: Line, number: int) -> None:
     """Measure the student of the round before on the pool: what criterion and selector need."""
     recipe = line.recipe
-    wanted = [need for need in recipe.needs if need.kind != "script"]
+    of_student = [need for need in recipe.needs if need.kind == "student"]
+    trained_for = [need for need in recipe.needs if need.kind == "training"]
+    wanted = [*of_student, *trained_for]
     previous = line.adapter(number - 1)
+
+    def train(examples: Sequence[Example], out: Path, seed: int) -> None:
+        training.train(line.base, examples, out, seed=seed, sft=recipe.train, lora=recipe.lora)
 
     def make(folder: Path) -> None:
         line.progress.start(f"round {number}: measure", len(wanted) * len(line.seeds))
@@ -35,6 +46,7 @@ def measure(line: Line, number: int) -> None:
             seed=recipe.seed,
             max_new_tokens=recipe.student.max_new_tokens,
             batch_size=recipe.student.batch_size,
+            train=train,
         )
         with student.wearing(line.base, str(previous) if previous else None) as loaded:
             found = parts.measure_in_parts(
@@ -42,21 +54,38 @@ def measure(line: Line, number: int) -> None:
                 _key(settings, inputs),
                 loaded,
                 pool,
-                wanted,
+                of_student,
                 round=number,
                 progress=line.progress.update,
-                timed=lambda need, seconds: _log(line, number, need, seconds),
+                timed=timed,
             )
+        before = len(of_student) * len(line.seeds)
+        found = measuring.measure(
+            line.base,
+            pool,
+            trained_for,
+            begun=found,
+            progress=lambda done: line.progress.update(before + done),
+            timed=timed,
+        )
         measurements.write(folder, found)
         parts.forget(folder)
         line.progress.end(f"{len(line.seeds)} seeds")
 
+    def timed(need: str, seconds: float) -> None:
+        _log(line, number, need, seconds)
+
+    names = {need.name for need in wanted}
     settings = {
         **line.part("task", "student"),
+        **line.part(*(["seed"] if names - DRAW_NOTHING else []), *(["train", "lora"] if trained_for else [])),
         "needs": needs.described(wanted),
         "seeds": known_by(line.seeds),
     }
-    inputs = [previous] if previous else []
+    inputs = [
+        *([previous] if previous else []),
+        *(written_before(line, number) if names & READ_ACCEPTED else []),
+    ]
     line.once(number, "measure", settings=settings, inputs=inputs, outputs=measurements.FILES, make=make)
 
 
