@@ -274,8 +274,10 @@ class Verdict:
     """That of the draft."""
     decision: Decision
     filter: str
-    """The name of the filter."""
+    """The name of the filter; empty where all of them keep it."""
     reason: str = ""
+    place: int | None = None
+    """Where the filter stands in the recipe, from 0, so that two of one kind are told apart."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -394,21 +396,60 @@ class Writer(Protocol):
         ...
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Measured:
+    """What was measured of a draft, and what it may be compared with; of the student of the round before."""
+
+    wave: Measurements
+    """Of the drafts that were measured together; their examples have the final answer as the reference."""
+    row: int
+    """The draft's own row in it."""
+    pool: Measurements | None = None
+    """Of the pool, where a filter has `pool_needs`."""
+    accepted: Sequence[tuple[Measurements, int]] = ()
+    """Of what this round has accepted before it, in order: wave and row of each; empty for a filter that is
+    not ordered."""
+
+
 @runtime_checkable
 class Filter(Protocol):
-    """Keeps bad drafts out of the training set."""
+    """Keeps bad drafts out of the training set.
 
-    def check(self, draft: Draft, context: Context, accepted: Sequence[Example]) -> Verdict:
-        """A verdict on a draft that has an example.
+    A filter that looks at the draft alone may ask a teacher or judge; one that is ordered, or that has needs,
+    asks nobody.
+    """
 
-        `accepted` is what this round has accepted before it, in order, where the filter's `ordered` is
-        true, else it is empty. Pure.
-        """
+    @property
+    def needs(self) -> tuple[Need, ...]:
+        """What has to be measured of the student on the drafts; needs of kind "student" alone."""
+        ...
+
+    @property
+    def pool_needs(self) -> tuple[Need, ...]:
+        """What has to be measured of the pool; nothing where `needs` is empty."""
         ...
 
     @property
     def ordered(self) -> bool:
         """Whether the verdict depends on what was accepted before."""
+        ...
+
+    def ceiling(self, context: Context) -> Ceiling:
+        """The most that the script for one draft can cost, re-asks included; no requests: it asks nobody."""
+        ...
+
+    def check(
+        self,
+        draft: Draft,
+        context: Context,
+        accepted: Sequence[Example],
+        measured: Measured | None = None,
+    ) -> Verdict | Script[Verdict]:
+        """A verdict on a draft that has an example, or the script that finds one.
+
+        `accepted` is what this round has accepted before it, in order, where the filter is ordered, else it
+        is empty. `measured` is None where no filter of the recipe has needs. Pure.
+        """
         ...
 
 

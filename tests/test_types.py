@@ -35,6 +35,10 @@ ONE_OF_EACH = [
     types.Draft(number=0, example=None, reason="cut off"),
     types.Verdict(number=0, decision="keep", filter=""),
     types.Ceiling(requests=1, input_tokens=10, output_tokens=10),
+    types.Measured(
+        wave=types.Measurements(round=1, examples=(), observations=()),
+        row=0,
+    ),
     types.Need(name="own"),
     types.Inquiry(script=script, ceiling=types.Ceiling(requests=1, input_tokens=1, output_tokens=1)),
     types.Context(task=GSM8K(), seeds=(ASKED,), accepted=(), test=(), round=1, seed=0),

@@ -13,13 +13,14 @@ from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any, TypeVar, cast
 
-from asft.budget import Account, Budget
+from asft.budget import Budget
 from asft.engine.calls import Calls, Endpoint
+from asft.engine.charged import Charged
 from asft.engine.drive import Drive, Ending, Job, Outcome, Progress
 from asft.journal import Journal
 from asft.types import Teacher
 
-__all__ = ["Ending", "Endpoint", "Engine", "Job", "Outcome", "Progress"]
+__all__ = ["Charged", "Ending", "Endpoint", "Engine", "Job", "Outcome", "Progress"]
 
 T = TypeVar("T")
 
@@ -67,6 +68,11 @@ class Engine:
     ) -> None:
         await self._opened.aclose()
 
+    def begin(self, round: int, step: str) -> Charged:
+        """What a step is charged, before its first script."""
+        prices = [endpoint.prices for endpoint in self._endpoints.values()]
+        return Charged.begin(self._journal, self._budget, prices, (round, step))
+
     async def drive(
         self,
         jobs: Iterable[Job[T]],
@@ -75,10 +81,12 @@ class Engine:
         step: str,
         on_result: Callable[[Outcome[T]], bool],
         wanted: int | None = None,
+        charged: Charged | None = None,
     ) -> Ending:
         """Run scripts until `wanted` are accepted, the jobs are through, or the budget is.
 
         `on_result` gets the outcomes in the order of their numbers and says whether the outcome is accepted.
+        A step that drives more than once begins with `begin`, and hands that in each time as `charged`.
         Raises what stops a run: FatalError, GaveUpError, BudgetError, JournalError; all replies that came
         are in the journal then, also where the drive is cancelled.
         """
@@ -88,13 +96,6 @@ class Engine:
             role: made.setdefault(id(self._endpoints[role]), Calls(self._endpoints[role], teacher, self._rng))
             for role, teacher in self._teachers.items()
         }
-        timed_out = self._journal.timed_out()
-        account = Account(
-            self._budget,
-            [endpoint.prices for endpoint in self._endpoints.values()],
-            before=self._journal.spent(but=(round, step)),
-            timed_out=timed_out,
-            recorded=self._journal.spent() + timed_out,
-        )
-        drive = Drive(self._journal, calls, account, (round, step), self._progress)
+        charged = charged or self.begin(round, step)
+        drive = Drive(self._journal, calls, charged, (round, step), self._progress)
         return await drive.run(jobs, on_result, wanted)

@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from asft.budget import NOTHING, Account, Amount
+from asft.budget import NOTHING, Amount
 from asft.engine.calls import Calls, Endpoint
+from asft.engine.charged import Charged
 from asft.engine.commits import Commits
 from asft.errors import BudgetError, FatalError, RequestError
 from asft.journal import Journal, Line, LineKind, Stored, key_of, request_text
@@ -44,7 +45,7 @@ class Asking:
         self,
         journal: Journal,
         calls: Mapping[str, Calls],
-        account: Account,
+        charged: Charged,
         at: tuple[int, str],
         changed: Callable[[], None],
     ) -> None:
@@ -55,11 +56,11 @@ class Asking:
         """Replies that came from the journal."""
         self._journal = journal
         self._calls = calls
-        self._account = account
+        self._account = charged.account
         self._round, self._step = at
         self._changed = changed
         self._commits = Commits(journal, lambda: any(one.gate.in_flight for one in calls.values()))
-        self._used: set[bytes] = set()
+        self._used = charged.used
 
     def question(self, request: Request, ceiling: Ceiling) -> Question:
         """What is asked. `ceiling` is that of the request."""

@@ -7,9 +7,10 @@ from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Se
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
-from asft.budget import Account, Amount, Reservation, ceiling_of
+from asft.budget import Amount, Reservation, ceiling_of
 from asft.engine.asking import Answer, Asking, Question
 from asft.engine.calls import Calls
+from asft.engine.charged import Charged
 from asft.errors import BudgetError, CeilingError, RequestError, TeacherError
 from asft.journal import Journal
 from asft.types import Ceiling, Reply, Request, Script
@@ -82,16 +83,16 @@ class Drive:
         self,
         journal: Journal,
         calls: Mapping[str, Calls],
-        account: Account,
+        charged: Charged,
         at: tuple[int, str],
         progress: Callable[[Progress], None] | None,
     ) -> None:
         self._calls = calls
         self._gates = [one.gate for one in dict.fromkeys(calls.values())]
-        self._account = account
+        self._account = charged.account
         self._progress = progress
         self._wake = asyncio.Event()
-        self._asking = Asking(journal, calls, account, at, self._wake.set)
+        self._asking = Asking(journal, calls, charged, at, self._wake.set)
         self._asked: dict[bytes, asyncio.Future[Answer]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._failure: BaseException | None = None

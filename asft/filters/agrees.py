@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal, Protocol, runtime_checkable
 
-from asft.filters.verdicts import Finding, verdict
+from asft.filters.verdicts import ASKS_NOBODY, Finding, verdict
 from asft.registry import plugin
-from asft.types import Context, Draft, Example, Task, Verdict
+from asft.types import Ceiling, Context, Draft, Example, Measured, Need, Task, Verdict
 
 
 @runtime_checkable
@@ -27,11 +27,31 @@ class Agrees:
     other (self-consistency, arXiv 2203.11171). task: the task's own `solve(prompt)` gives the same."""
 
     @property
+    def needs(self) -> tuple[Need, ...]:
+        """It measures nothing."""
+        return ()
+
+    @property
+    def pool_needs(self) -> tuple[Need, ...]:
+        """It measures nothing."""
+        return ()
+
+    @property
     def ordered(self) -> bool:
         """It looks at the draft alone."""
         return False
 
-    def check(self, draft: Draft, context: Context, accepted: Sequence[Example]) -> Verdict:
+    def ceiling(self, context: Context) -> Ceiling:
+        """It asks nobody."""
+        return ASKS_NOBODY
+
+    def check(
+        self,
+        draft: Draft,
+        context: Context,
+        accepted: Sequence[Example],
+        measured: Measured | None = None,
+    ) -> Verdict:
         """Undecided where nobody else has an answer; a tie is dropped."""
         find = _by_votes if self.mode == "votes" else _by_task
         return verdict("agrees", draft, lambda example: find(example, draft, context.task))

@@ -9,10 +9,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from asft.errors import RunError
-from asft.filters.verdicts import Finding, verdict
+from asft.filters.verdicts import ASKS_NOBODY, Finding, verdict
 from asft.filters.words import plain_words
 from asft.registry import plugin
-from asft.types import Context, Draft, Example, Verdict
+from asft.types import Ceiling, Context, Draft, Example, Measured, Need, Verdict
 
 _PATTERN = "re:"
 
@@ -49,11 +49,31 @@ class Blocklist:
             raise ValueError("nothing is blocked; give phrases, patterns or a file with some")
 
     @property
+    def needs(self) -> tuple[Need, ...]:
+        """It measures nothing."""
+        return ()
+
+    @property
+    def pool_needs(self) -> tuple[Need, ...]:
+        """It measures nothing."""
+        return ()
+
+    @property
     def ordered(self) -> bool:
         """It looks at the draft alone."""
         return False
 
-    def check(self, draft: Draft, context: Context, accepted: Sequence[Example]) -> Verdict:
+    def ceiling(self, context: Context) -> Ceiling:
+        """It asks nobody."""
+        return ASKS_NOBODY
+
+    def check(
+        self,
+        draft: Draft,
+        context: Context,
+        accepted: Sequence[Example],
+        measured: Measured | None = None,
+    ) -> Verdict:
         """Drop for a phrase that is found, or else a pattern. Raises RunError for one that takes too long."""
         return verdict("blocklist", draft, self._find)
 

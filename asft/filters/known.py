@@ -8,10 +8,10 @@ from typing import Annotated
 from pydantic import Field
 
 from asft.filters.latest import Latest
-from asft.filters.verdicts import Finding, verdict
+from asft.filters.verdicts import ASKS_NOBODY, Finding, verdict
 from asft.filters.words import runs_of, words_of
 from asft.registry import plugin
-from asft.types import Context, Draft, Example, Verdict
+from asft.types import Ceiling, Context, Draft, Example, Measured, Need, Verdict
 
 
 @plugin
@@ -19,11 +19,31 @@ class Duplicate:
     """No question that is a seed, or was accepted before: equal word for word after normalisation."""
 
     @property
+    def needs(self) -> tuple[Need, ...]:
+        """It measures nothing."""
+        return ()
+
+    @property
+    def pool_needs(self) -> tuple[Need, ...]:
+        """It measures nothing."""
+        return ()
+
+    @property
     def ordered(self) -> bool:
         """Of two equal drafts the first is kept."""
         return True
 
-    def check(self, draft: Draft, context: Context, accepted: Sequence[Example]) -> Verdict:
+    def ceiling(self, context: Context) -> Ceiling:
+        """It asks nobody."""
+        return ASKS_NOBODY
+
+    def check(
+        self,
+        draft: Draft,
+        context: Context,
+        accepted: Sequence[Example],
+        measured: Measured | None = None,
+    ) -> Verdict:
         """Compare with the seeds, with earlier rounds and with what this round has accepted so far."""
         return verdict("duplicate", draft, lambda example: self._find(example, context, accepted))
 
@@ -54,11 +74,31 @@ class NotInTest:
     """From this share on it is dropped."""
 
     @property
+    def needs(self) -> tuple[Need, ...]:
+        """It measures nothing."""
+        return ()
+
+    @property
+    def pool_needs(self) -> tuple[Need, ...]:
+        """It measures nothing."""
+        return ()
+
+    @property
     def ordered(self) -> bool:
         """It compares with the test split alone."""
         return False
 
-    def check(self, draft: Draft, context: Context, accepted: Sequence[Example]) -> Verdict:
+    def ceiling(self, context: Context) -> Ceiling:
+        """It asks nobody."""
+        return ASKS_NOBODY
+
+    def check(
+        self,
+        draft: Draft,
+        context: Context,
+        accepted: Sequence[Example],
+        measured: Measured | None = None,
+    ) -> Verdict:
         """Compare the question with every test question, through an index that is made once for a context."""
         return verdict("not_in_test", draft, lambda example: self._find(example, self._test.of(context.test)))
 

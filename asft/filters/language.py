@@ -9,9 +9,9 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
-from asft.filters.verdicts import Finding, verdict
+from asft.filters.verdicts import ASKS_NOBODY, Finding, verdict
 from asft.registry import plugin
-from asft.types import Context, Draft, Example, Verdict
+from asft.types import Ceiling, Context, Draft, Example, Measured, Need, Verdict
 
 Script = Literal[
     "Arabic",
@@ -69,11 +69,31 @@ class Language:
     """What is looked at. answer: the worked answer, or the final answer where there is none."""
 
     @property
+    def needs(self) -> tuple[Need, ...]:
+        """It measures nothing."""
+        return ()
+
+    @property
+    def pool_needs(self) -> tuple[Need, ...]:
+        """It measures nothing."""
+        return ()
+
+    @property
     def ordered(self) -> bool:
         """It looks at the draft alone."""
         return False
 
-    def check(self, draft: Draft, context: Context, accepted: Sequence[Example]) -> Verdict:
+    def ceiling(self, context: Context) -> Ceiling:
+        """It asks nobody."""
+        return ASKS_NOBODY
+
+    def check(
+        self,
+        draft: Draft,
+        context: Context,
+        accepted: Sequence[Example],
+        measured: Measured | None = None,
+    ) -> Verdict:
         """Undecided where there is no letter; a text without letters beside one with some does not count."""
         return verdict("language", draft, self._find)
 

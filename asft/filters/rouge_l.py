@@ -8,10 +8,10 @@ from typing import Annotated
 from pydantic import Field
 
 from asft.filters.likeness import Match, Texts
-from asft.filters.verdicts import Finding, verdict
+from asft.filters.verdicts import ASKS_NOBODY, Finding, verdict
 from asft.filters.words import plain_words
 from asft.registry import plugin
-from asft.types import Context, Draft, Example, Verdict
+from asft.types import Ceiling, Context, Draft, Example, Measured, Need, Verdict
 
 
 @plugin
@@ -44,11 +44,31 @@ class RougeL:
             raise ValueError("pool, accepted and round are all false; nothing is left to compare with")
 
     @property
+    def needs(self) -> tuple[Need, ...]:
+        """It measures nothing."""
+        return ()
+
+    @property
+    def pool_needs(self) -> tuple[Need, ...]:
+        """It measures nothing."""
+        return ()
+
+    @property
     def ordered(self) -> bool:
         """Of two drafts that are alike the first is kept, where the round is looked at."""
         return self.round
 
-    def check(self, draft: Draft, context: Context, accepted: Sequence[Example]) -> Verdict:
+    def ceiling(self, context: Context) -> Ceiling:
+        """It asks nobody."""
+        return ASKS_NOBODY
+
+    def check(
+        self,
+        draft: Draft,
+        context: Context,
+        accepted: Sequence[Example],
+        measured: Measured | None = None,
+    ) -> Verdict:
         """Drop what is like another question, and name the one that it is most like."""
         return verdict("rouge_l", draft, lambda example: self._find(example, context, accepted))
 

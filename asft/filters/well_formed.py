@@ -6,9 +6,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from asft.filters.verdicts import Finding, verdict
+from asft.filters.verdicts import ASKS_NOBODY, Finding, verdict
 from asft.registry import plugin
-from asft.types import Context, Draft, Example, Task, Verdict
+from asft.types import Ceiling, Context, Draft, Example, Measured, Need, Task, Verdict
 
 Length = Annotated[int, Field(ge=1)]
 
@@ -33,11 +33,31 @@ class WellFormed:
             )
 
     @property
+    def needs(self) -> tuple[Need, ...]:
+        """It measures nothing."""
+        return ()
+
+    @property
+    def pool_needs(self) -> tuple[Need, ...]:
+        """It measures nothing."""
+        return ()
+
+    @property
     def ordered(self) -> bool:
         """It looks at the draft alone."""
         return False
 
-    def check(self, draft: Draft, context: Context, accepted: Sequence[Example]) -> Verdict:
+    def ceiling(self, context: Context) -> Ceiling:
+        """It asks nobody."""
+        return ASKS_NOBODY
+
+    def check(
+        self,
+        draft: Draft,
+        context: Context,
+        accepted: Sequence[Example],
+        measured: Measured | None = None,
+    ) -> Verdict:
         """Drop what is empty, too short or long, cut off, or at odds with its own worked answer."""
         return verdict("well_formed", draft, lambda example: self._find(example, context.task))
 

@@ -3,7 +3,8 @@
 measure    measure.jsonl    what the student makes of the seeds;  arrays/
 ask        ask.jsonl        what a teacher or judge says of them, where the recipe wants that
 select     select.jsonl     the order in which seeds are used
-write      write.jsonl      drafts;  filter.jsonl  the verdict on each
+write      write.jsonl      drafts;  filter.jsonl  the verdict on each;  waves/  what the student makes of
+                            the drafts, where filters read that
 train      dataset.jsonl    what is trained on;  adapter/  the student;  train.json
 evaluate   evaluate.jsonl   the test split
 summarise  summary.json     what the round was, in figures
@@ -14,16 +15,17 @@ import random
 from pathlib import Path
 
 from asft import evaluate as evaluation
-from asft import student, writing
+from asft import student
 from asft import train as training
-from asft.endpoints import identities
 from asft.errors import RunError
 from asft.rundir import clear, write_json, write_jsonl
+from asft.steps import answering
+from asft.steps.drafting import write
 from asft.steps.line import Line, known_by
-from asft.steps.pool import ask, measure, picks, select, written_before
+from asft.steps.pool import ask, measure, select, written_before
 from asft.steps.summary import budget_gone, nothing_accepted, summarise
-from asft.steps.turns import living_teacher, teachers_turn
-from asft.types import Context, Example
+from asft.steps.turns import living_teacher
+from asft.types import Example
 
 __all__ = [
     "Line",
@@ -37,65 +39,6 @@ __all__ = [
     "train",
     "write",
 ]
-
-
-class _NothingError(Exception):
-    """The budget was used up before anything was accepted."""
-
-
-def write(line: Line, number: int) -> bool:
-    """Have the teacher write drafts until `per_round` are accepted; a verdict for every draft.
-
-    False where the budget was used up before any was accepted; the step can be done when it is raised.
-    """
-    recipe = line.recipe
-    before = line.accepted_before(number)
-
-    def make(folder: Path) -> None:
-        context = Context(
-            task=recipe.task,
-            seeds=line.seeds,
-            accepted=tuple(before),
-            test=line.test,
-            round=number,
-            seed=recipe.seed,
-        )
-        with teachers_turn(line, number):
-            line.progress.start(f"round {number}: write", recipe.per_round)
-            written = writing.write(
-                recipe,
-                picks(line, number),
-                context,
-                line.journal,
-                lambda now: line.progress.update(now.accepted, now.waiting),
-            )
-        write_jsonl(folder / "write.jsonl", written.drafts)
-        write_jsonl(folder / "filter.jsonl", written.verdicts)
-        write_json(folder / "write.json", {"ending": written.ending, "budget": recipe.settings["budget"]})
-        kept = sum(verdict.decision == "keep" for verdict in written.verdicts)
-        line.progress.end(f"{len(written.drafts)} drafts, {kept} kept")
-        if not kept and written.ending == "budget":
-            raise _NothingError
-
-    try:
-        line.once(
-            number,
-            "write",
-            settings={
-                **line.part("writer", "filters", "per_round", "max_drafts", "seed"),
-                **identities(recipe),
-                "prompts": line.prompts,
-                "files": line.files,
-            },
-            inputs=[line.dir.file(number, "select.jsonl"), *written_before(line, number)],
-            outputs=["write.jsonl", "filter.jsonl", "write.json"],
-            make=make,
-        )
-    except _NothingError:
-        if number == 1:
-            raise RunError(nothing_accepted(line, number)) from None
-        return False
-    return True
 
 
 def train(line: Line, number: int) -> None:
@@ -167,16 +110,21 @@ def evaluate(line: Line, number: int) -> None:
     """Answer and grade the test split with the student after a round."""
     recipe = line.recipe
     adapter = line.adapter(number)
+    max_new_tokens = answering.limit(line)
 
     def make(folder: Path) -> None:
         line.progress.start(f"round {number}: evaluate", len(line.test))
-        with student.wearing(line.base, str(adapter) if adapter else None) as loaded:
+        with (
+            answering.engine(line) as engine,
+            student.wearing(line.base, str(adapter) if adapter else None) as loaded,
+        ):
             rows = evaluation.evaluate(
                 loaded,
                 recipe.task,
                 line.test,
-                max_new_tokens=recipe.student.max_new_tokens,
+                max_new_tokens=max_new_tokens,
                 batch_size=recipe.student.batch_size,
+                engine=engine,
                 progress=line.progress.update,
             )
         write_jsonl(folder / "evaluate.jsonl", rows)
@@ -185,7 +133,11 @@ def evaluate(line: Line, number: int) -> None:
     line.once(
         number,
         "evaluate",
-        settings={**line.part("task", "student"), "test": known_by(line.test)},
+        settings={
+            **line.part("task", "student"),
+            "test": known_by(line.test),
+            "max_new_tokens": max_new_tokens,
+        },
         inputs=[adapter] if adapter else [],
         outputs=["evaluate.jsonl"],
         make=make,

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,10 +54,7 @@ def funnel(line: Line, number: int) -> dict[str, Any]:
     drafts = read_jsonl(line.dir.file(number, "write.jsonl"))
     verdicts = read_jsonl(line.dir.file(number, "filter.jsonl"))
     scores = read_jsonl(line.dir.file(number, "score.jsonl"))
-    dropped: dict[str, Counter[str]] = {}
-    for verdict in verdicts:
-        if verdict["decision"] != "keep":
-            dropped.setdefault(verdict["filter"], Counter())[phrase(verdict["reason"])] += 1
+    written = read_json(line.dir.file(number, "write.json"))
     return {
         "seeds": len(scores),
         "scored": sum(row["score"] is not None for row in scores),
@@ -64,11 +62,31 @@ def funnel(line: Line, number: int) -> dict[str, Any]:
         "drafts": len(drafts),
         "written": sum(row["example"] is not None for row in drafts),
         "kept": sum(verdict["decision"] == "keep" for verdict in verdicts),
-        "dropped": {name: dict(reasons.most_common()) for name, reasons in sorted(dropped.items())},
+        "dropped": _reasons(verdicts, "drop"),
+        "undecided": _reasons(verdicts, "undecided"),
+        "filters": written.get("filters", []),
         "no_draft": dict(
             Counter(phrase(row["reason"]) for row in drafts if row["example"] is None).most_common()
         ),
     }
+
+
+def _reasons(verdicts: Sequence[Mapping[str, Any]], decision: str) -> dict[str, dict[str, int]]:
+    """Filter -> reason -> drafts that it so decided on, the commonest first.
+
+    Of two filters of one kind, each is named with its place in the recipe.
+    """
+    found: dict[str, Counter[str]] = {}
+    for verdict in verdicts:
+        if verdict["decision"] == decision:
+            found.setdefault(_name(verdict, verdicts), Counter())[phrase(verdict["reason"])] += 1
+    return {name: dict(reasons.most_common()) for name, reasons in sorted(found.items())}
+
+
+def _name(verdict: Mapping[str, Any], verdicts: Sequence[Mapping[str, Any]]) -> str:
+    name, place = verdict["filter"], verdict.get("place")
+    alike = {other.get("place") for other in verdicts if other["filter"] == name}
+    return str(name) if len(alike) < 2 else f"{name} (filters.{place})"
 
 
 def phrase(reason: str) -> str:
@@ -80,8 +98,9 @@ def nothing_accepted(line: Line, number: int) -> str:
     """Why a round has nothing to train on: its funnel, and the commonest reason."""
     figures = funnel(line, number)
     reasons = Counter(figures["no_draft"])
-    for by_reason in figures["dropped"].values():
-        reasons.update(by_reason)
+    for decision in ("dropped", "undecided"):
+        for by_reason in figures[decision].values():
+            reasons.update(by_reason)
     common = reasons.most_common(1)
     why = f"; the commonest reason: {common[0][0]} ({common[0][1]})" if common else ""
     if read_json(line.dir.file(number, "write.json"))["ending"] == "budget":

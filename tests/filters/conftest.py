@@ -7,6 +7,7 @@ import pytest
 from asft import registry
 from asft.tasks.gsm8k import GSM8K
 from asft.types import Context, Draft, Example, Filter, Task, Verdict
+from tests.filters.scripts import decided
 
 GSM = GSM8K()
 
@@ -53,6 +54,6 @@ def check(make: Callable[..., Filter], context: Callable[..., Context]) -> Calla
         votes: tuple[str | None, ...] = (),
     ) -> Verdict:
         draft = Draft(number=7, example=made, votes=votes)
-        return make(name, options).check(draft, given or context(), accepted)
+        return decided(make(name, options).check(draft, given or context(), accepted))
 
     return check

@@ -1,16 +1,30 @@
 """What every filter promises."""
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from asft import registry
+from asft.budget import ceiling_of
 from asft.tasks.gsm8k import GSM8K
-from asft.types import Context, Draft, Example, Filter
+from asft.types import (
+    Answer,
+    Context,
+    Draft,
+    Example,
+    Filter,
+    Measured,
+    Measurements,
+    Observation,
+    TokenStats,
+    Verdict,
+)
+from tests.filters.scripts import Driven, decided
 
 CASES = [
     ("well_formed", {}),
@@ -26,6 +40,16 @@ CASES = [
     ("language", {}),
     ("language", {"scripts": ["Han", "Latin"], "share": 0.5, "of": "answer"}),
     ("blocklist", {"phrases": ["nuts"], "patterns": [r"[0-9]{2}"]}),
+    ("embedding_similarity", {"threshold": 0.9}),
+    ("embedding_similarity", {"threshold": 0.9, "pool": False, "accepted": False}),
+    ("embedding_similarity", {"threshold": 0.9, "round": False}),
+    ("still_uncertain", {"above": 0.5}),
+    ("still_uncertain", {"criterion": {"use": "incorrect", "k": 3}, "quantile": 0.5}),
+    ("consistency", {"k": 3}),
+    ("consistency", {"k": 3, "by": "teacher"}),
+    ("consistency", {"k": 2, "by": "judge", "at_least": 1.0}),
+    ("judge", {}),
+    ("judge", {"at_least": 3, "reasks": 0, "max_bytes": 40}),
 ]
 
 
@@ -70,6 +94,53 @@ ACCEPTED = st.lists(
 )
 
 
+def measured(examples: Sequence[Example], drafts: int) -> Measurements:
+    """Some numbers about each example that come from its text alone; none of an empty question."""
+    told = [sum(one.prompt.encode("utf-8", "surrogatepass")) for one in examples]
+    vectors = np.eye(7, dtype=np.float32)[[number % 7 for number in told]]
+    vectors[[not one.prompt for one in examples]] = np.nan
+    return Measurements(
+        round=2,
+        examples=tuple(examples),
+        observations=tuple(
+            Observation(
+                example_id=one.id,
+                own=answer(0.0, number) if one.prompt else None,
+                samples=tuple(answer(float(number % 3 > i), number) for i in range(3)) if one.prompt else (),
+            )
+            for one, number in zip(examples, told, strict=True)
+        ),
+        arrays={"embedding": vectors, "accepted_embedding": vectors[drafts:]},
+    )
+
+
+def answer(grade: float, number: int) -> Answer:
+    stats = TokenStats(tokens=1, nll=0.1, nll_sum=0.1, entropy=number % 10 / 10)
+    return Answer(text="#### 1", token_ids=(1,), finish="stop", grade=grade, stats=stats)
+
+
+def seen(draft: Draft, context: Context, accepted: Sequence[Example]) -> Measured | None:
+    """As the write step has it: the draft in a wave with what was accepted before it."""
+    if draft.example is None:
+        return None
+    wave = measured([*accepted, draft.example], 0)
+    pool = measured([*context.seeds, *context.accepted], len(context.seeds))
+    pool = replace(pool, arrays={**pool.arrays, "embedding": pool.arrays["embedding"][: len(context.seeds)]})
+    rows = [(wave, row) for row in range(len(accepted))]
+    return Measured(wave=wave, row=len(accepted), pool=pool, accepted=rows)
+
+
+REPLIES = ("Good.\nScore: 8", "6 * 7 = 42\n#### 42", "I would rather not.")
+
+
+def judged(used: Filter, draft: Draft, context: Context, accepted: Sequence[Example] = ()) -> Verdict:
+    """The verdict, with everything at hand that a write step has, and replies to all that is asked."""
+    if not used.ordered:
+        accepted = ()
+    given = used.check(draft, context, accepted, seen(draft, context, accepted))
+    return decided(given, *(REPLIES[(draft.number + i) % 3] for i in range(9)))
+
+
 def test_every_built_in_is_under_contract() -> None:
     assert {name for name, _ in CASES} == set(registry.BUILT_IN["filter"])
 
@@ -80,7 +151,7 @@ class TestEveryFilter:
     def test_every_draft_gets_a_verdict_with_a_reason(
         self, name: str, options: dict[str, object], draft: Draft
     ) -> None:
-        verdict = make(name, options).check(draft, POOL, ())
+        verdict = judged(make(name, options), draft, POOL)
         assert (verdict.number, verdict.filter) == (draft.number, name)
         assert verdict.decision in ("keep", "drop", "undecided")
         assert verdict.reason.strip()
@@ -96,8 +167,8 @@ class TestEveryFilter:
             replace(POOL, seeds=POOL.accepted, accepted=(), test=()),
         ]
         for draft in drafts:
-            used.check(draft, random.Random(seed).choice(others), ())
-        assert used.check(drafts[0], POOL, ()) == make(name, options).check(drafts[0], POOL, ())
+            judged(used, draft, random.Random(seed).choice(others))
+        assert judged(used, drafts[0], POOL) == judged(make(name, options), drafts[0], POOL)
 
     @given(draft=DRAFTS, growing=st.lists(ACCEPTED, min_size=1, max_size=4))
     def test_only_what_is_accepted_now_counts(
@@ -108,27 +179,59 @@ class TestEveryFilter:
         for more in growing:
             for at in range(len(more) + 1):
                 accepted[:] = more[:at]
-                assert used.check(draft, POOL, accepted) == make(name, options).check(
-                    draft, POOL, tuple(more[:at])
-                )
+                now = judged(used, draft, POOL, accepted)
+                assert now == judged(make(name, options), draft, POOL, tuple(more[:at]))
 
     def test_only_an_ordered_filter_reads_what_was_accepted(
         self, name: str, options: dict[str, object]
     ) -> None:
         draft = Draft(number=0, example=example("Dee has 6 rows of 7 trees. How many trees?"), votes=("42",))
         used = make(name, options)
-        alone = used.check(draft, POOL, ())
+        alone = judged(used, draft, POOL)
         assert draft.example is not None
-        beside = used.check(draft, POOL, (draft.example,))
+        given = used.check(draft, POOL, (draft.example,), seen(draft, POOL, (draft.example,)))
+        beside = decided(given, *(REPLIES[i % 3] for i in range(9)))
         assert (alone != beside) == used.ordered
 
     def test_a_draft_without_an_example_is_dropped(self, name: str, options: dict[str, object]) -> None:
-        verdict = make(name, options).check(Draft(number=1, example=None, reason="cut off"), POOL, ())
+        verdict = judged(make(name, options), Draft(number=1, example=None, reason="cut off"), POOL)
         assert (verdict.decision, verdict.reason) == ("drop", "no example: cut off")
 
     def test_making_it_remembers_nothing_of_another(self, name: str, options: dict[str, object]) -> None:
         assert make(name, options) == make(name, options)
         used = make(name, options)
-        used.check(Draft(number=0, example=example("Who has 42 nuts?")), POOL, ())
+        judged(used, Draft(number=0, example=example("Who has 42 nuts?")), POOL)
         assert vars(make(name, options)).keys() <= vars(used).keys()
         assert used == make(name, options)
+
+    @given(draft=DRAFTS)
+    def test_what_it_asks_is_within_its_ceiling(
+        self, name: str, options: dict[str, object], draft: Draft
+    ) -> None:
+        used = make(name, options)
+        driven = Driven([REPLIES[2]] * 9)
+        driven.decide(used.check(draft, POOL, (), seen(draft, POOL, ())))
+        most = used.ceiling(POOL)
+        asked = [ceiling_of(request) for request in driven.asked]
+        assert len(asked) <= most.requests
+        assert sum(one.input_tokens for one in asked) <= most.input_tokens
+        assert sum(one.output_tokens for one in asked) <= most.output_tokens
+
+    def test_it_asks_or_measures_or_reads_what_was_accepted_but_never_asks_and_does_another(
+        self, name: str, options: dict[str, object]
+    ) -> None:
+        used = make(name, options)
+        assert not (used.ceiling(POOL).requests and (used.needs or used.ordered))
+        assert all(need.kind == "student" for need in (*used.needs, *used.pool_needs))
+        assert used.needs or not used.pool_needs
+
+    def test_without_measurements_it_is_undecided_where_it_needs_them(
+        self, name: str, options: dict[str, object]
+    ) -> None:
+        used = make(name, options)
+        draft = Draft(number=0, example=example("Dee has 6 rows of 7 trees. How many trees?"), votes=("42",))
+        verdict = decided(used.check(draft, POOL, ()), *(REPLIES[i % 3] for i in range(9)))
+        if used.needs:
+            assert (verdict.decision, verdict.reason[:3]) == ("undecided", "no ")
+        else:
+            assert verdict == judged(used, draft, POOL)

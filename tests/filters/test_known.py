@@ -13,6 +13,7 @@ from asft.errors import PluginError
 from asft.tasks.gsm8k import GSM8K
 from asft.tasks.pocket.task import Pocket
 from asft.types import Context, Draft, Example, Filter, Verdict
+from tests.filters.scripts import decided
 
 Make = Callable[..., Filter]
 Making = Callable[..., Context]
@@ -180,7 +181,8 @@ def test_problems_of_the_same_families_are_seldom_taken_for_test_problems(
     task = Pocket(seeds=300, tests=300)
     split = replace(context(task=task), test=tuple(task.load("test")))
     used = make("not_in_test")
-    decisions = [used.check(Draft(number=0, example=seed), split, ()).decision for seed in task.load("seed")]
+    drafts = [Draft(number=0, example=seed) for seed in task.load("seed")]
+    decisions = [decided(used.check(draft, split, ())).decision for draft in drafts]
     assert decisions.count("drop") < 30
 
 
@@ -191,10 +193,9 @@ def test_gsm8k_is_searched_fast_and_finds_its_own_test_split(
     split = replace(context(task=task), test=tuple(task.load("test")))
     used = make("not_in_test")
     start = time.process_time()
-    found = [used.check(Draft(number=0, example=item), split, ()).decision for item in split.test]
+    found = [decided(used.check(Draft(number=0, example=item), split, ())).decision for item in split.test]
     assert set(found) == {"drop"}
-    train = [
-        used.check(Draft(number=0, example=item), split, ()).decision for item in task.load("seed")[:2000]
-    ]
+    drafts = [Draft(number=0, example=item) for item in task.load("seed")[:2000]]
+    train = [decided(used.check(draft, split, ())).decision for draft in drafts]
     assert train.count("drop") < 40
     assert time.process_time() - start < 5

@@ -13,6 +13,7 @@ from asft.errors import PluginError
 from asft.filters.likeness import Texts, longest_common
 from asft.filters.words import plain_words
 from asft.types import Context, Draft, Example, Filter, Verdict
+from tests.filters.scripts import decided
 
 Make = Callable[..., Filter]
 Making = Callable[..., Context]
@@ -205,7 +206,7 @@ def test_a_round_keeps_what_a_loop_over_all_questions_keeps(
     seen = context(seeds=prompts[:third], accepted=prompts[third : 2 * third])
     used, accepted, known = make("rouge_l", {"threshold": threshold}), list[Example](), made[: 2 * third]
     for words, prompt in zip(made[2 * third :], prompts[2 * third :], strict=True):
-        verdict = used.check(Draft(number=0, example=example(prompt)), seen, accepted)
+        verdict = decided(used.check(Draft(number=0, example=example(prompt)), seen, accepted))
         alike = any(
             Fraction(2 * naive(words, other), len(words) + len(other)) >= Fraction(str(threshold))
             for other in known

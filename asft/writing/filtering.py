@@ -1,0 +1,167 @@
+"""The filters of a recipe in the order in which a draft passes them, and what each made of the drafts."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from asft import needs
+from asft.errors import RecipeError, RequestError
+from asft.types import Ceiling, Context, Draft, Example, Filter, Measured, Need, Script, Verdict
+
+
+@dataclass(frozen=True, kw_only=True)
+class Placed:
+    """A filter, and where it stands in the recipe."""
+
+    place: int
+    name: str
+    filter: Filter
+
+    def given(self, verdict: Verdict) -> Verdict:
+        """Its verdict, with its place."""
+        return replace(verdict, place=self.place)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """First what looks at the draft alone, and of that what asks nobody; ordered filters come last.
+
+    Among their like, filters keep the order of the recipe.
+    """
+
+    alone: tuple[Placed, ...]
+    """Run at once, behind the writer's own script; those that ask come last."""
+    measured: tuple[Placed, ...]
+    """Read what the student makes of the draft."""
+    ordered: tuple[Placed, ...]
+    """Read what was accepted before."""
+    ceiling: Ceiling
+    """The most that all of them can ask about one draft."""
+
+    @property
+    def all(self) -> tuple[Placed, ...]:
+        """All of them."""
+        return (*self.alone, *self.measured, *self.ordered)
+
+    @property
+    def needs(self) -> tuple[Need, ...]:
+        """What has to be measured of the drafts. Raises RecipeError where two filters need it otherwise."""
+        return needs.joined(need for one in self.all for need in one.filter.needs)
+
+    @property
+    def pool_needs(self) -> tuple[Need, ...]:
+        """What has to be measured of the pool. Raises RecipeError where two filters need it otherwise."""
+        return needs.joined(need for one in self.all for need in one.filter.pool_needs)
+
+
+def order(filters: Sequence[Filter], settings: Sequence[Mapping[str, Any]], context: Context) -> Order:
+    """The filters of a recipe, whose `settings` name them, in order.
+
+    Raises RecipeError for one that asks somebody and is ordered or has needs, and for a need of a filter that
+    is not the student's.
+    """
+    placed = [
+        Placed(place=place, name=str(options["use"]), filter=one)
+        for place, (one, options) in enumerate(zip(filters, settings, strict=True))
+    ]
+    ceilings = {one.place: one.filter.ceiling(context) for one in placed}
+    asking = {place for place, ceiling in ceilings.items() if ceiling.requests}
+    for one in placed:
+        _check(one, one.place in asking)
+    alone = [one for one in placed if not one.filter.ordered and not one.filter.needs]
+    return Order(
+        alone=tuple(sorted(alone, key=lambda one: one.place in asking)),
+        measured=tuple(one for one in placed if one.filter.needs and not one.filter.ordered),
+        ordered=tuple(one for one in placed if one.filter.ordered),
+        ceiling=total(ceilings.values()),
+    )
+
+
+def _check(one: Placed, asks: bool) -> None:
+    where = f"filters.{one.place} ({one.name})"
+    if asks and (one.filter.ordered or one.filter.needs):
+        why = "is ordered" if one.filter.ordered else "reads measurements"
+        raise RecipeError(f"{where}: it asks a teacher or judge and {why}; a filter does one of them")
+    for need in (*one.filter.needs, *one.filter.pool_needs):
+        if need.kind != "student":
+            raise RecipeError(
+                f"{where}: it needs {need.name!r}, which is of kind {need.kind!r}; on drafts "
+                "the student alone is measured, so give it a criterion that needs nothing else"
+            )
+
+
+def total(ceilings: Iterable[Ceiling]) -> Ceiling:
+    """The most that all of them can cost together."""
+    given = list(ceilings)
+    return Ceiling(
+        requests=sum(one.requests for one in given),
+        input_tokens=sum(one.input_tokens for one in given),
+        output_tokens=sum(one.output_tokens for one in given),
+    )
+
+
+def alone(order: Order, draft: Draft, context: Context) -> Script[Verdict | None]:
+    """The verdict of the first filter that does not keep a draft by itself; None where all of them do."""
+    for one in order.alone:
+        given = one.filter.check(draft, context, ())
+        try:
+            verdict = given if isinstance(given, Verdict) else (yield from given)
+        except RequestError as refusal:
+            verdict = Verdict(
+                number=draft.number, decision="undecided", filter=one.name, reason=f"refused: {refusal}"
+            )
+        if verdict.decision != "keep":
+            return one.given(verdict)
+    return None
+
+
+def then(
+    order: Order, draft: Draft, context: Context, accepted: Sequence[Example], measured: Measured | None
+) -> Verdict:
+    """What the other filters say, in order: the first that does not keep the draft, or a keep."""
+    apart = measured and replace(measured, accepted=())
+    for one in (*order.measured, *order.ordered):
+        if one.filter.ordered:
+            verdict = one.filter.check(draft, context, accepted, measured)
+        else:
+            verdict = one.filter.check(draft, context, (), apart)
+        if not isinstance(verdict, Verdict):
+            raise RecipeError(
+                f"filters.{one.place} ({one.name}): it gives a script and says that it asks nobody; "
+                "let its `ceiling` say what the script can cost"
+            )
+        if verdict.decision != "keep":
+            return one.given(verdict)
+    return Verdict(number=draft.number, decision="keep", filter="")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Yield:
+    """What a filter made of the drafts that came to it."""
+
+    filter: str
+    place: int
+    seen: int
+    kept: int
+    dropped: int
+    undecided: int
+
+
+def yields(order: Order, verdicts: Sequence[Verdict]) -> tuple[Yield, ...]:
+    """That of each filter, in the order in which drafts pass them; none comes to a filter behind its last."""
+    left = len(verdicts)
+    found = []
+    for one in order.all:
+        here = [verdict.decision for verdict in verdicts if verdict.place == one.place]
+        found.append(
+            Yield(
+                filter=one.name,
+                place=one.place,
+                seen=left,
+                kept=left - len(here),
+                dropped=here.count("drop"),
+                undecided=here.count("undecided"),
+            )
+        )
+        left -= len(here)
+    return tuple(found)
