@@ -7,6 +7,7 @@
       question: The question as the student saw it.
     optional:
       reference: The reference answer, where there is one.
+    scale: [1, 10]
     ---
     ## system
     You grade answers.
@@ -16,13 +17,15 @@
 A line `## system`, `## user` or `## assistant` starts a message; a body without such lines is one user
 message. The file is cut into messages before anything is filled in, so that no text from a data set or a
 model can pose as another message. Variables that nobody fills in, and values that no variable takes, are
-errors; an optional variable without a value is None. Templates run in Jinja2's immutable sandbox.
+errors; an optional variable without a value is None. A prompt that asks for grades says from which number
+to which, worst first, as `scale`. Templates run in Jinja2's immutable sandbox.
 """
 
 import difflib
 import functools
+import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -35,7 +38,7 @@ if TYPE_CHECKING:
 
 _FRONT = re.compile(r"\A---[ \t]*\n(?P<front>.*?)^---[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
 _SECTION = re.compile(r"^##[ \t]+(?P<role>system|user|assistant)[ \t]*$", re.MULTILINE)
-_KEYS = ("description", "purpose", "variables", "optional")
+_KEYS = ("description", "purpose", "variables", "optional", "scale")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,11 +55,24 @@ class Prompt:
     """Those that may be left out, and are None then."""
     sections: tuple[tuple[Role, str], ...]
     """The messages before anything is filled in."""
+    scale: tuple[float, float] | None = None
+    """The worst and the best grade that it asks for; None where it asks for none."""
 
     @property
     def name(self) -> str:
         """The file's name without its ending."""
         return self.path.stem
+
+    def check(self, filled: Sequence[str], wanted: Sequence[str]) -> None:
+        """Raises PromptError for a variable that its user does not fill in, or one that it lacks."""
+        for name in self.variables:
+            if name not in filled:
+                raise PromptError(
+                    f"{self.path}: needs a value for {name!r}; here {', '.join(filled)} are filled in"
+                )
+        for name in wanted:
+            if name not in self.variables:
+                raise PromptError(f"{self.path}: must name {name!r} under 'variables' and show it")
 
     def render(self, **values: object) -> tuple[Message, ...]:
         """Fill in the values. Raises PromptError that names the file and the variable."""
@@ -161,9 +177,23 @@ def _settings(path: Path, front: str) -> dict[str, Any]:
                 f"{path}: key {key!r} = {value!r}: must hold a line 'name: what it holds' for each"
             )
         settings[key] = value
+    settings["scale"] = _scale(path, read.get("scale"))
     if twice := sorted(settings["variables"].keys() & settings["optional"].keys()):
         raise PromptError(f"{path}: {twice[0]!r} stands under both 'variables' and 'optional'")
     return settings
+
+
+def _scale(path: Path, value: object) -> tuple[float, float] | None:
+    if value is None:
+        return None
+    if isinstance(value, list) and len(value) == 2:
+        lowest, highest = value
+        numbers = all(isinstance(end, int | float) and not isinstance(end, bool) for end in value)
+        if numbers and math.isfinite(lowest) and math.isfinite(highest) and lowest < highest:
+            return float(lowest), float(highest)
+    raise PromptError(
+        f"{path}: key 'scale' = {value!r}: must be the worst and the best grade, rising, such as [1, 10]"
+    )
 
 
 def _sections(path: Path, body: str) -> tuple[tuple[Role, str], ...]:

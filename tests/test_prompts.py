@@ -62,6 +62,12 @@ def test_an_optional_variable_left_out_is_none(write: Write) -> None:
     assert prompt.render(seed="a", hint="b")[0].content == "a (b)"
 
 
+def test_a_prompt_that_asks_for_grades_says_from_which_to_which(write: Write) -> None:
+    front = FRONT.replace("optional", "scale: [1, 4.5]\noptional")
+    assert prompts.load(write(front + "{{ seed }}")).scale == (1.0, 4.5)
+    assert prompts.load(write(FRONT + "{{ seed }}")).scale is None
+
+
 def test_a_section_that_stays_empty_is_left_out(write: Write) -> None:
     prompt = prompts.load(write(FRONT + "## system\n{% if hint %}{{ hint }}{% endif %}\n## user\n{{ seed }}"))
     assert [m.role for m in prompt.render(seed="a")] == ["user"]
@@ -91,6 +97,10 @@ def test_lists_can_be_walked(write: Write) -> None:
             "key 'variables' = ['seed']",
         ),
         (FRONT.replace("hint: A hint.", "seed: Again.") + "hi", "'seed' stands under both"),
+        *(
+            (FRONT.replace("optional", f"scale: {scale}\noptional") + "hi", "key 'scale' = ")
+            for scale in ("10", "[1]", "[10, 1]", "[1, 1]", "[low, high]", "[no, yes]", "[1, .inf]")
+        ),
         (FRONT + "stray\n## user\nhi", "text before the first '## user'"),
         (FRONT + "## user\n{% if seed %}", "in '## user':"),
         (

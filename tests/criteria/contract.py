@@ -20,24 +20,40 @@ from asft.types import (
 
 CASES: list[tuple[str, dict[str, Any]]] = [
     ("answer_entropy", {"k": 4}),
+    ("bald", {}),
     ("disagreement", {"k": 4}),
     ("entropy", {}),
+    ("ensemble_variance", {}),
     ("entropy", {"of": "gold"}),
+    ("gradient_norm", {}),
     ("incorrect", {}),
     ("incorrect", {"ungradable": "none"}),
     ("incorrect", {"k": 4}),
+    ("influence", {}),
+    ("influence", {"of": "own"}),
+    ("judge", {}),
+    ("judge", {"mode": "pairwise"}),
     ("least_confidence", {}),
     ("least_confidence", {"reduce": "worst"}),
+    ("llm_pick", {}),
     ("loss", {}),
     ("loss", {"of": "gold"}),
     ("loss", {"reduce": "sum"}),
     ("loss", {"of": "gold", "reduce": "sum"}),
     ("margin", {}),
     ("margin", {"reduce": "worst"}),
+    ("reward", {"model": "a/model"}),
 ]
 """Name and options. What a need gives that none of these reads yet is added to `pool`."""
 
 TOKENS = 4
+GIVES = {
+    "accepted_embedding": "embedding",
+    "bald": "ensemble",
+    "ensemble_nll": "ensemble",
+    "gradient_norm": "gradient",
+}
+"""Number or array -> the need that gives it, where that has another name."""
 
 
 def make(name: str, options: dict[str, Any] | None = None) -> Criterion:
@@ -55,7 +71,7 @@ def pool(
     """
 
     def has(need: str) -> bool:
-        return only is None or need in only
+        return only is None or GIVES.get(need, need) in only
 
     examples = tuple(Example(id=f"seed {hard}", task="t", prompt=f"{hard}?", answer="1") for hard in hardness)
     observations = []
@@ -91,7 +107,6 @@ def pool(
         "gradient": [[hard, 0.0] for hard in every],
         "reference_gradient": [[1.0, 0.0]],
     }
-    given = {"accepted_embedding": "embedding", "ensemble_nll": "ensemble"}
     return Measurements(
         round=round,
         examples=examples,
@@ -100,7 +115,7 @@ def pool(
         arrays={
             name: np.array(rows, dtype=np.float32)
             for name, rows in arrays.items()
-            if has(given.get(name, name)) and len(every)
+            if has(name) and len(every)
         },
     )
 

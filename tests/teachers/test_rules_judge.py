@@ -188,3 +188,32 @@ def test_any_answer_gets_a_score(question: str, answer: str) -> None:
     value, reason = judge.score(question + answer, WORKED)
     assert 1 <= value <= 10
     assert reason
+
+
+# Ranking
+
+
+def ranking(*questions: str, by: str = "difficulty") -> tuple[Message, ...]:
+    shown = [f'<question number="{at}">\n{text}\n</question>' for at, text in enumerate(questions, start=1)]
+    return prompts.load("rank_questions").render(questions="\n\n".join(shown), count=len(questions), by=by)
+
+
+@pytest.mark.parametrize("by", ["informativeness", "difficulty", "diversity"])
+def test_questions_are_ranked_by_how_many_quantities_they_name(by: str) -> None:
+    asked = ranking("Ann has 1 pen.", "Ann has 1, 2 and 3 pens.", "Ann has 4 pens and 5 more.", by=by)
+    assert graded(asked).splitlines()[-1] == "Ranking: 2, 3, 1"
+
+
+def test_a_ranking_without_numbers_can_be_asked_for() -> None:
+    replies = {
+        judge.reply(case, no_idea, random.Random(n), unreadable=1.0)
+        for n in range(20)
+        if (case := judge.read(ranking("Is 1 odd?", "Is 2 odd?")))
+    }
+    assert len(replies) > 1
+    assert not any(re.search(r"Ranking: 1, 2$|Ranking: 2, 1$", str(said)) for said in replies)
+
+
+def test_numbered_questions_without_a_wish_to_rank_them_are_no_case() -> None:
+    text = ranking("Is 1 odd?", "Is 2 odd?")[-1].content.split("<question", 1)[1]
+    assert judge.read((Message(role="user", content="<question" + text.split("Say in")[0]),)) is None

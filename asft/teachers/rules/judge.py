@@ -1,5 +1,7 @@
 """A judge that knows the right answer: it reads asft's judge prompts and grades answers by correctness.
 
+Asked to rank questions, it goes by how many quantities they name, which makes problems longer to solve.
+
 It stands in for a judge model where there is none, faults included: a spread of its scores and a share of
 replies that hold no score can be set, so that what reads a judge's replies has something to survive.
 
@@ -26,9 +28,10 @@ MAX_STEPS = 200
 class Case:
     """What a judge prompt asks about."""
 
-    question: str
+    question: str | None
+    """None where questions are to be ranked."""
     answers: tuple[str, ...]
-    """One for an absolute grade, two for a pair."""
+    """One for an absolute grade, two for a pair; or the questions that are to be ranked."""
     reference: str | None
     """The reference answer in the prompt, worked or final."""
 
@@ -51,6 +54,9 @@ def read(messages: Sequence[Message]) -> Case | None:
         single = _tagged(text, "answer|response|student[_ -]?answer|candidate")
         pair = [_tagged(text, rf"(?:answer|response|assistant)[_ -]?(?:{mark})") for mark in ("a|1", "b|2")]
         reference = _tagged(text, "reference|reference[_ -]?answer|solution|gold")
+        candidates = _numbered(text)
+        if len(candidates) > 1 and re.search(r"(?i)\brank", text):
+            return Case(question=None, answers=candidates, reference=None)
         if question is None:
             continue
         if pair[0] is not None and pair[1] is not None:
@@ -68,12 +74,14 @@ def reply(
     noise: float = 0.0,
     unreadable: float = 0.0,
 ) -> str | Unknown:
-    """Grade a case.
+    """Grade a case, or rank its questions.
 
     `solve` gives the right answer to a question, worked or final, or None; it is asked where the prompt
     holds no reference. `noise` is the standard deviation, in points, of what is added to each score before
     it is rounded; `unreadable` is the share of replies without any score.
     """
+    if case.question is None:
+        return _ranking(case.answers, rng, noise, unreadable)
     reference = case.reference if case.reference is not None else solve(case.question)
     if reference is None or answers.extract(reference) is None:
         return Unknown(reason="the right answer is not known")
@@ -94,6 +102,18 @@ _WITHOUT_SCORE = (
     "Score: high",
     "",
 )
+
+
+_WITHOUT_RANKING = ("They are all much alike.", "Ranking: 1, 1", "Ranking: the first, then the others", "")
+
+
+def _ranking(questions: Sequence[str], rng: random.Random, noise: float, unreadable: float) -> str:
+    hidden = rng.random() < unreadable
+    points = [len(re.findall(r"[0-9]+", question)) + rng.gauss(0.0, 1.0) * noise for question in questions]
+    if hidden:
+        return rng.choice(_WITHOUT_RANKING)
+    order = sorted(range(len(questions)), key=lambda at: (-points[at], -len(questions[at]), questions[at]))
+    return f"The first names the most quantities.\n\nRanking: {', '.join(str(at + 1) for at in order)}"
 
 
 def score(answer: str, reference: str) -> tuple[int, str]:
@@ -151,6 +171,16 @@ def _near(answer: str, right: str) -> bool:
 def _noisy(value: int, noise: float, rng: random.Random) -> int:
     # Drawn even without noise, so that one setting does not change what another one draws.
     return min(HIGHEST, max(LOWEST, round(value + rng.gauss(0.0, 1.0) * noise)))
+
+
+def _numbered(text: str) -> tuple[str, ...]:
+    """The texts in tags that number them 1, 2, ...; none where the numbers are others."""
+    found = list(re.finditer(r'(?i)<(question|problem)\s{1,3}number\s?=\s?"?([0-9]{1,4})"?\s?>', text))
+    if [int(one[2]) for one in found] != list(range(1, len(found) + 1)):
+        return ()
+    ends = [*(one.start() for one in found), len(text)][1:]
+    parts = [text[one.end() : end] for one, end in zip(found, ends, strict=False)]
+    return tuple(re.split(r"(?i)</(?:question|problem)\s?>", part, maxsplit=1)[0].strip() for part in parts)
 
 
 def _tagged(text: str, names: str) -> str | None:
