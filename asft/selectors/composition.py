@@ -10,6 +10,7 @@ from typing import Annotated
 from pydantic import AfterValidator
 
 from asft import needs
+from asft.errors import RecipeError
 from asft.registry import plugin
 from asft.selectors.free import Draws, free
 from asft.selectors.nested import Inner, selected, selector
@@ -47,9 +48,16 @@ class Composition:
     max_draws: Draws | None = None
     """How often a seed may come in a run; None is no limit."""
 
+    def __post_init__(self) -> None:
+        """Refuse two selectors that want one measurement with different options."""
+        try:
+            _ = self.needs
+        except RecipeError as error:
+            raise ValueError(str(error)) from error
+
     @property
     def needs(self) -> tuple[Need, ...]:
-        """What both need. Raises RecipeError where they want one measurement with different options."""
+        """What both need."""
         return needs.joined((*selector(self.first).needs, *selector(self.then).needs))
 
     def select(

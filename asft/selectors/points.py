@@ -102,7 +102,8 @@ def standing(
     if array.ndim != 2 or len(array) != len(measurements.examples):
         raise DataError(
             f"the array {name!r} has the shape {list(array.shape)}; for "
-            f"{len(measurements.examples)} seeds it has [{len(measurements.examples)}, dimensions]; have the measure step done again"
+            f"{len(measurements.examples)} seeds it is [{len(measurements.examples)}, dimensions]; have the "
+            "measure step done again"
         )
     row_of = row_by_id(measurements)
     ordered = by_id(examples)

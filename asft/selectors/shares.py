@@ -31,14 +31,15 @@ def _until_one_ends(orders: Mapping[str, Iterator[T]], weights: Mapping[str, int
     """Deal by weights, in whole numbers so that nothing is rounded; the name of the order that ended.
 
     Tijdeman's rule: of the orders that are behind by 1/(2k - 2) at least, the one whose deadline is first,
-    by which it would be behind by more than 1 - 1/(2k - 2). Ties go to the greater weight, then by name.
+    by which it would be behind by more than 1 - 1/(2k - 2). Ties go to the greater weight, then to the order
+    that is named first.
     """
     whole, slack = sum(weights.values()), max(2 * len(weights) - 2, 1)
     taken = dict.fromkeys(weights, 0)
 
-    def urgency(name: str) -> tuple[int, int, str]:
+    def urgency(name: str) -> tuple[int, int]:
         deadline = -(-whole * (slack - 1 + slack * taken[name]) // (slack * weights[name]))
-        return deadline, -weights[name], name
+        return deadline, -weights[name]
 
     number = 0
     while True:
