@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from asft import __version__
-from asft.cli import generate, journal, probe
+from asft.cli import generate, journal, probe, score
 from asft.errors import AsftError, RecipeError
 
 
@@ -65,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     run.set_defaults(call=_run)
 
     generate.add(commands)
+    score.add(commands)
 
     check = commands.add_parser("check", help="say all that is wrong with a recipe, and what it can cost")
     _recipe_arguments(check)

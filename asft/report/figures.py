@@ -156,6 +156,38 @@ def dumbbell(before: Accuracy, after: Accuracy, *, moved: Moved) -> Markup:
     return _svg(width, 18, title, "", parts, "dumbbell")
 
 
+def heat_map(labels: Sequence[str], values: Sequence[Sequence[float | None]]) -> Markup:
+    """A square per pair, the stronger the further from 0, in one colour above it and another below.
+
+    Rows are named, and numbered as the columns are.
+    """
+    cell, top = 46, 22
+    room = 34 + 7 * max(len(label) for label in labels)
+    parts = []
+    for row, label in enumerate(labels):
+        y = top + row * cell
+        parts.append(_text(room - 30, y + cell / 2 + 4, label, "tick end"))
+        parts.append(_text(room - 12, y + cell / 2 + 4, f"{row + 1}", "tick middle"))
+        parts.append(_text(room + (row + 0.5) * cell, 14, f"{row + 1}", "tick middle"))
+        for column, value in enumerate(values[row]):
+            x = room + column * cell
+            square = Markup(
+                '<rect class="heat {}" x="{}" y="{}" width="{}" height="{}" fill-opacity="{:.2f}">'
+                "<title>{} and {}: {}</title></rect>"
+            )
+            kind = "none" if value is None else "fall" if value < 0 else "like"
+            strength = 1.0 if value is None else 0.06 + 0.74 * abs(value)
+            size, said = cell - 2, "unknown" if value is None else decimal(value, 2)
+            parts.append(square.format(kind, x + 1, y + 1, size, size, strength, label, labels[column], said))
+            shown = "?" if value is None else said
+            parts.append(_text(x + cell / 2, y + cell / 2 + 4, shown, "heat middle"))
+    pairs = [(a, b) for a in range(len(labels)) for b in range(a)]
+    told = "; ".join(f"{labels[a]} and {labels[b]} {decimal(values[a][b], 2)}" for a, b in pairs)
+    width, height = room + cell * len(labels), top + cell * len(labels)
+    drawn = _svg(width, height, "Rank correlation of every two criteria", f"{told}.", parts, "heat")
+    return Markup('<div class="wide">{}</div>').format(drawn)
+
+
 def bar(value: int, most: int) -> Markup:
     """A share of a length, under a number that says it: for the eye alone."""
     width = 72
@@ -167,9 +199,11 @@ def bar(value: int, most: int) -> Markup:
 def _svg(
     width: int, height: int, title: str, description: str, parts: Sequence[Markup], kind: str = "chart"
 ) -> Markup:
+    # Of its own size, not of the page's, where every part has one.
+    size = Markup(' width="{}"').format(width) if kind == "heat" else Markup("")
     described = Markup("<desc>{}</desc>").format(description) if description else Markup("")
-    return Markup('<svg class="{}" viewBox="0 0 {} {}" role="img"><title>{}</title>{}{}</svg>').format(
-        kind, width, height, title, described, Markup("").join(parts)
+    return Markup('<svg class="{}"{} viewBox="0 0 {} {}" role="img"><title>{}</title>{}{}</svg>').format(
+        kind, size, width, height, title, described, Markup("").join(parts)
     )
 
 

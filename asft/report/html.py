@@ -32,21 +32,10 @@ SECTIONS = (
 
 def page(facts: Facts) -> str:
     """The whole file."""
-    environment = Environment(
-        loader=FileSystemLoader(FOLDER),
-        autoescape=True,
-        finalize=_shown,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    css = (FOLDER / "page.css").read_text("utf-8")
-    digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
     most = max((a + w for one in facts.scores for a, w in zip(one.asked, one.others, strict=True)), default=0)
-    return environment.get_template("page.html.j2").render(
+    return render(
+        "page.html.j2",
         facts=facts,
-        css=Markup(css),
-        css_hash=f"sha256-{digest}",
         sections=SECTIONS,
         headline=sentences.headline(facts),
         charts=[
@@ -66,6 +55,22 @@ def page(facts: Facts) -> str:
         points=points,
         decimal=decimal,
     )
+
+
+def render(template: str, **values: object) -> str:
+    """A page with the style sheet of all pages, and the policy that lets it be the only one."""
+    environment = Environment(
+        loader=FileSystemLoader(FOLDER),
+        autoescape=True,
+        finalize=_shown,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    css = (FOLDER / "page.css").read_text("utf-8")
+    digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
+    found = environment.get_template(template)
+    return found.render(css=Markup(css), css_hash=f"sha256-{digest}", **values)
 
 
 def _shown(value: object) -> object:

@@ -57,8 +57,9 @@ class Line:
         return examples
 
     def adapter(self, number: int) -> Path | None:
-        """The student after a round; None is the base."""
-        return self.dir.file(number, "adapter") if number > 0 else None
+        """The student after a round; None is the base. One that comes with an adapter has it in round 0."""
+        path = self.dir.file(number, "adapter")
+        return path if number > 0 or path.exists() else None
 
     def accepted(self, number: int) -> list[Example]:
         """What a round accepted, in order."""
