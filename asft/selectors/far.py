@@ -11,7 +11,7 @@ from asft import needs
 from asft.needs import Of
 from asft.registry import plugin
 from asft.selectors.free import Draws, free, hardest_first, scored_of
-from asft.selectors.points import Metric, accepted, spread, squared_between, standing
+from asft.selectors.points import accepted, spread, squared_between, standing
 from asft.types import Example, Measurements, Need
 
 
@@ -22,7 +22,8 @@ class Badge:
     BADGE (arXiv 1906.03671): k-means++ seeding on the gradients of the last layer; the first is the longest,
     each next is drawn with p ~ its squared distance from the nearest that is chosen. As there, no scores are
     read. The gradient is that of a whole answer, summed over its tokens, in a seeded sketch. When all that
-    are left have the gradient of one that is chosen, they follow by length.
+    are left have the gradient of one that is chosen, they follow by length. For a round that is to be both
+    hard and varied, with no weight to set between the two.
     """
 
     of: Of = "own"
@@ -57,15 +58,15 @@ class Badge:
 class KCenter:
     """The seed that is farthest from all that is chosen, again and again, so that nothing is left out.
 
-    Core-set selection by greedy k-center (arXiv 1708.00489), on embeddings of the questions. What earlier
-    rounds accepted stands for the labelled set there. Where nothing is accepted yet, the first is the one
-    with the highest score (there, any). Seeds without a score are taken too.
+    Core-set selection by greedy k-center (arXiv 1708.00489), on embeddings of the questions, which have unit
+    length: the farthest is the one that is least alike by cosine. What earlier rounds accepted stands for
+    the labelled set there. Where nothing is accepted yet, the first is the one with the highest score, and
+    no other score is read. For a round that is to cover the pool; outliers come early, so that it is best
+    put after `top`, in a `composition`.
     """
 
     model: str | None = None
     """A sentence-transformers model by name; null: the student's hidden states."""
-    metric: Metric = "cosine"
-    """cosine: between directions, as embeddings of texts are compared. euclidean: as in the paper."""
     max_draws: Draws | None = None
     """How often a seed may come in a run; None is no limit."""
 
@@ -78,10 +79,10 @@ class KCenter:
         self, measurements: Measurements, scores: Sequence[float | None], n: int, rng: random.Random
     ) -> Iterator[Example]:
         """All seeds that have an embedding. A pass over the array for each; draws no random numbers."""
-        seeds, places = standing(measurements, "embedding", free(measurements, self.max_draws), self.metric)
+        seeds, places = standing(measurements, "embedding", free(measurements, self.max_draws))
         if not seeds:
             return
-        before = accepted(measurements, "accepted_embedding", places, self.metric)
+        before = accepted(measurements, places)
         nearest = np.full(len(places), np.inf)
         for where, block in places.blocks():
             for _, others in before.blocks():

@@ -82,10 +82,11 @@ class Threshold:
 class Balanced:
     """Hard and easy seeds in turn, so that the student learns what it lacks and keeps what it has.
 
-    Lion (arXiv 2305.12870) writes as many new instructions from hard ones as from easy ones, chosen at
-    random; hard are those whose score, by a judge, is at least 1.0. Here every prefix of the order is
-    balanced, the line lies at the median where no score is named, and the order among the hard ones, and
-    among the easy ones, is an option. When one kind is used up the other follows.
+    Lion (arXiv 2305.12870) writes as many new instructions from hard ones as from easy ones, each chosen at
+    random; hard are those where the teacher's grade is 1 or more above the student's, of 10: `line: 0.111`
+    with the criterion `judge` and `mode: pairwise`. Here every prefix of the order is balanced, no seed comes
+    twice, the line is at the median where no score is named, and the order among the hard ones, and among
+    the easy ones, is an option. When one kind is used up the other follows.
     """
 
     share: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.5

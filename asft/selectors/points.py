@@ -8,7 +8,6 @@ changes a distance by even its last bit.
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +19,6 @@ from asft.types import Example, Measurements
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 Numbers = npt.NDArray[np.int64]
-Metric = Literal["cosine", "euclidean"]
 
 _CACHED = 1 << 20
 """Bytes of a block that is gone through once: what the cache of a core holds."""
@@ -32,14 +30,12 @@ _ROWS = 1024
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Points:
-    """k points of d dimensions: rows of an array, as they are or all at distance 1 from the origin."""
+    """k points of d dimensions: rows of an array."""
 
     array: Floats
     """`[n, d]`; may be mapped."""
     rows: Numbers
     """`[k]`: which rows are the points, in their order."""
-    scale: Floats | None
-    """`[k]`: what each is multiplied with; None where they stay as they are."""
 
     def __len__(self) -> int:
         """How many."""
@@ -47,8 +43,7 @@ class Points:
 
     def at(self, where: slice | Numbers) -> Floats:
         """Some of the points, `[b, d]`, copied."""
-        found = np.asarray(self.array[self.rows[where]], dtype=np.float32)
-        return found if self.scale is None else found * self.scale[where, None]
+        return np.asarray(self.array[self.rows[where]], dtype=np.float32)
 
     def point(self, number: int) -> Floats:
         """One of the points, `[d]`."""
@@ -71,22 +66,17 @@ class Points:
         return found
 
 
-def points(array: Floats, rows: Sequence[int] | Numbers, metric: Metric = "euclidean") -> Points:
+def points(array: Floats, rows: Sequence[int] | Numbers) -> Points:
     """Rows of an array as points; those that hold NaN or infinity are left out."""
-    plain = Points(array=np.asarray(array), rows=np.asarray(rows, dtype=np.int64), scale=None)
-    squares = np.zeros(len(plain))
-    for where, block in plain.blocks(_CACHED):
-        squares[where] = np.vecdot(block, block, dtype=np.float64)
-    there = np.isfinite(squares)
-    scale = None
-    if metric == "cosine":
-        lengths = np.sqrt(squares[there])
-        scale = np.divide(1.0, lengths, out=np.zeros_like(lengths), where=lengths > 0.0).astype(np.float32)
-    return Points(array=plain.array, rows=plain.rows[there], scale=scale)
+    given = Points(array=np.asarray(array), rows=np.asarray(rows, dtype=np.int64))
+    there = np.zeros(len(given), dtype=bool)
+    for where, block in given.blocks(_CACHED):
+        there[where] = np.isfinite(block).all(axis=1)
+    return Points(array=given.array, rows=given.rows[there])
 
 
 def standing(
-    measurements: Measurements, name: str, examples: Sequence[Example], metric: Metric = "euclidean"
+    measurements: Measurements, name: str, examples: Sequence[Example]
 ) -> tuple[list[Example], Points]:
     """The seeds that an array has a place for, in the order of their ids, and where they stand.
 
@@ -108,22 +98,23 @@ def standing(
     row_of = row_by_id(measurements)
     ordered = by_id(examples)
     example_of = {row_of[example.id]: example for example in ordered}
-    found = points(array, [row_of[example.id] for example in ordered], metric)
+    found = points(array, [row_of[example.id] for example in ordered])
     return [example_of[int(row)] for row in found.rows], found
 
 
-def accepted(measurements: Measurements, name: str, like: Points, metric: Metric) -> Points:
+def accepted(measurements: Measurements, like: Points) -> Points:
     """What earlier rounds accepted, as points in the space of others; none where the array is missing."""
+    name = "accepted_embedding"
     dims = like.array.shape[1]
     array = measurements.arrays.get(name)
     if array is None or not len(array):
-        return points(np.empty((0, dims), dtype=np.float32), [], metric)
+        return points(np.empty((0, dims), dtype=np.float32), [])
     if array.ndim != 2 or array.shape[1] != dims:
         raise DataError(
             f"the array {name!r} has the shape {list(array.shape)}, and the seeds have {dims} dimensions; "
             "have both measured by one model"
         )
-    return points(array, range(len(array)), metric)
+    return points(array, range(len(array)))
 
 
 def squared_between(left: Floats | Doubles, right: Floats | Doubles) -> Doubles:

@@ -12,7 +12,7 @@ from asft import needs
 from asft.registry import plugin
 from asft.selectors.clusters import clusters
 from asft.selectors.free import Draws, hardest_first, scored_of
-from asft.selectors.points import Metric, standing
+from asft.selectors.points import standing
 from asft.selectors.shares import exact
 from asft.types import Example, Measurements, Need
 
@@ -23,9 +23,10 @@ class Prototypes:
     the seed nearest to each centre stands for its cluster.
 
     After "Active Synthesis", section 4.3. The uncertain part is the top share of the scores; k-means on the
-    embeddings of the questions makes as many clusters of it as seeds are asked for. First comes the seed
-    nearest to each centre, those of the larger clusters first (of equal ones, the harder seed first), then
-    the second nearest of each, and so on; the rest of the pool follows by score.
+    embeddings of the questions, which have unit length, makes as many clusters of it as seeds are asked for.
+    First comes the seed nearest to each centre, those of the larger clusters first (of equal ones, the harder
+    seed first), then the second nearest of each, and so on; the rest of the pool follows by score. For a
+    round whose seeds are typical of what the student finds hard: outliers come last of their cluster.
     """
 
     share: Annotated[float, Field(gt=0.0, le=1.0)] = 0.5
@@ -35,8 +36,6 @@ class Prototypes:
     """How many; null: one for each seed that is asked for."""
     model: str | None = None
     """A sentence-transformers model by name; null: the student's hidden states."""
-    metric: Metric = "cosine"
-    """cosine: all at distance 1 from the origin before they are clustered. euclidean: as they are."""
     max_draws: Draws | None = None
     """How often a seed may come in a run; None is no limit."""
 
@@ -51,11 +50,11 @@ class Prototypes:
         """All seeds that have a score and an embedding. The order depends on n where `clusters` is null."""
         scored = scored_of(measurements, scores, self.max_draws)
         score = {example.id: value for example, value in scored}
-        seeds, _ = standing(measurements, "embedding", [example for example, _ in scored], self.metric)
+        seeds, _ = standing(measurements, "embedding", [example for example, _ in scored])
         ranked = hardest_first((example, score[example.id]) for example in seeds)
         count = self.clusters or n
         size = max(math.ceil(exact(self.share) * len(ranked)), count)
-        uncertain, places = standing(measurements, "embedding", ranked[:size], self.metric)
+        uncertain, places = standing(measurements, "embedding", ranked[:size])
         if not uncertain:
             return
         labels, squared = clusters(places, count, rng)

@@ -10,7 +10,7 @@ from pydantic import Field
 from asft import needs
 from asft.registry import plugin
 from asft.selectors.free import Draws, free
-from asft.selectors.points import Doubles, Metric, Points, accepted, squared_between, standing
+from asft.selectors.points import Doubles, Points, accepted, squared_between, standing
 from asft.types import Example, Measurements, Need
 
 
@@ -20,17 +20,15 @@ class Sparse:
 
     The low-density regions of ADDE, where new data adds the most that is new. The density is the inverse of
     the mean distance to the nearest neighbours; all of the pool counts as neighbours, seeds that may not
-    come again too, and so does what earlier rounds accepted. No scores are read: put it after `top` in a
-    `composition` to have hard seeds from thin regions. The density is taken once, before the round, and not
-    again after each seed.
+    come again too, and so does what earlier rounds accepted. Embeddings have unit length. The density is
+    taken once, before the round, and not again after each seed. No scores are read: put it after `top`, in
+    a `composition`, to have hard seeds from thin regions.
     """
 
     neighbours: Annotated[int, Field(ge=1)] = 10
     """k: few see single gaps, many see wide ones."""
     model: str | None = None
     """A sentence-transformers model by name; null: the student's hidden states."""
-    metric: Metric = "cosine"
-    """cosine: between directions, as embeddings of texts are compared. euclidean: between points."""
     max_draws: Draws | None = None
     """How often a seed may come in a run; None is no limit."""
 
@@ -43,8 +41,8 @@ class Sparse:
         self, measurements: Measurements, scores: Sequence[float | None], n: int, rng: random.Random
     ) -> Iterator[Example]:
         """All seeds that have an embedding, the loneliest first. Draws no random numbers."""
-        seeds, places = standing(measurements, "embedding", free(measurements, None), self.metric)
-        before = accepted(measurements, "accepted_embedding", places, self.metric)
+        seeds, places = standing(measurements, "embedding", free(measurements, None))
+        before = accepted(measurements, places)
         alone = _mean_to_nearest(places, before, self.neighbours)
         may_come = {example.id for example in free(measurements, self.max_draws)}
         order = np.argsort(-alone, kind="stable")

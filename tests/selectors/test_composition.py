@@ -16,7 +16,7 @@ from tests.selectors.pools import make, order, pool
 LINE = {name: [float(at)] for at, name in enumerate("abcdefgh")}
 """a at 0, b at 1, ..."""
 HARD = [7.0, 6.0, 5.0, 4.0, 3.0, 2.0, 1.0, 0.0]
-FAR = {"use": "kcenter", "metric": "euclidean"}
+FAR = {"use": "kcenter"}
 
 
 def test_the_second_orders_what_the_first_finds_pool_by_pool() -> None:

@@ -70,41 +70,33 @@ def test_badge_names_the_gradient_that_it_wants() -> None:
 
 # kcenter
 
-EUCLIDEAN = make("kcenter", {"metric": "euclidean"})
+KCENTER = make("kcenter")
 
 
 def test_kcenter_begins_with_the_hardest_and_goes_to_the_farthest() -> None:
     # From c at 2: d, at 10, is the farthest; then a (2 away), then b, which is 1 away from both.
     places = {"a": [0.0], "b": [1.0], "c": [2.0], "d": [10.0]}
-    assert order(EUCLIDEAN, "abcd", [0.0, 1.0, 3.0, None], places=places) == "cdab"
+    assert order(KCENTER, "abcd", [0.0, 1.0, 3.0, None], places=places) == "cdab"
 
 
 def test_kcenter_begins_far_from_what_was_accepted() -> None:
     # Accepted at 0 and 10. The distances are a 1, b 5, c 2; after b at 5, c at 8 is 2 away and a 1.
     places = {"a": [1.0], "b": [5.0], "c": [8.0]}
-    assert order(EUCLIDEAN, "abc", [9.0, 0.0, 9.0], places=places, accepted=[[0.0], [10.0]]) == "bca"
+    assert order(KCENTER, "abc", [9.0, 0.0, 9.0], places=places, accepted=[[0.0], [10.0]]) == "bca"
 
 
 def test_what_was_accepted_and_has_no_place_counts_for_nothing() -> None:
     places = {"a": [1.0], "b": [5.0]}
-    assert order(EUCLIDEAN, "ab", [1.0, 0.0], places=places, accepted=[[math.nan]]) == "ab"
+    assert order(KCENTER, "ab", [1.0, 0.0], places=places, accepted=[[math.nan]]) == "ab"
 
 
 def test_without_any_score_kcenter_begins_with_the_lowest_id() -> None:
-    assert order(EUCLIDEAN, "cab", [None] * 3, places={"a": [1.0], "b": [2.0], "c": [9.0]}) == "acb"
+    assert order(KCENTER, "cab", [None] * 3, places={"a": [1.0], "b": [2.0], "c": [9.0]}) == "acb"
 
 
 def test_the_hardest_that_has_a_place_is_the_first() -> None:
     places = {"a": [1.0], "b": [2.0], "c": [math.nan]}
-    assert order(EUCLIDEAN, "abc", [0.0, 1.0, 2.0], places=places) == "ba"
-
-
-def test_by_cosine_length_is_nothing_and_direction_all() -> None:
-    # Directions: a east, b east and far out, c north, d nearly east.
-    places = {"a": [1.0, 0.0], "b": [100.0, 0.0], "c": [0.0, 1.0], "d": [10.0, 1.0]}
-    scores = [1.0, 0.0, 0.0, 0.0]
-    assert order(make("kcenter"), "abcd", scores, places=places) == "acdb"
-    assert order(EUCLIDEAN, "abcd", scores, places=places) == "abdc"
+    assert order(KCENTER, "abc", [0.0, 1.0, 2.0], places=places) == "ba"
 
 
 @given(PLACES, st.lists(st.lists(COORDINATE, min_size=2, max_size=2), max_size=3))
@@ -112,7 +104,7 @@ def test_every_pick_is_one_that_is_farthest_from_all_before_it(
     places: list[list[float]], accepted: list[list[float]]
 ) -> None:
     at = named(places)
-    found = order(EUCLIDEAN, "".join(at), places=at, accepted=accepted)
+    found = order(KCENTER, "".join(at), places=at, accepted=accepted)
     assert sorted(found) == sorted(at)
     there, left = list(accepted), sorted(at)
     for name in found:
@@ -126,7 +118,7 @@ def test_an_accepted_set_of_another_model_is_told() -> None:
     seen = pool("ab", places={"a": [1.0], "b": [2.0]})
     seen.arrays["accepted_embedding"] = pool("c", accepted=[[1.0] * 5]).arrays["accepted_embedding"]  # type: ignore[index]
     with pytest.raises(DataError, match=r"has the shape \[1, 5\], and the seeds have 1 dimensions"):
-        list(EUCLIDEAN.select(seen, [1.0, 2.0], 1, random.Random(0)))
+        list(KCENTER.select(seen, [1.0, 2.0], 1, random.Random(0)))
 
 
 @pytest.mark.parametrize("name", ["badge", "kcenter"])

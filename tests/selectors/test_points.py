@@ -58,11 +58,6 @@ def test_points_are_rows_in_the_order_in_which_they_are_named() -> None:
     assert found.squared_from(found.point(2)).tolist() == [25.0, 25.0, 0.0]
 
 
-def test_by_cosine_points_are_at_distance_one_but_for_the_origin() -> None:
-    array = np.array([[0.0, 0.0], [3.0, 4.0]], dtype=np.float32)
-    np.testing.assert_allclose(points(array, [0, 1], "cosine").at(slice(0, 2)), [[0.0, 0.0], [0.6, 0.8]])
-
-
 def test_points_that_are_not_finite_are_left_out() -> None:
     array = np.array([[1.0], [np.nan], [np.inf], [2.0], [-np.inf]], dtype=np.float32)
     assert points(array, range(5)).rows.tolist() == [0, 3]
@@ -71,9 +66,8 @@ def test_points_that_are_not_finite_are_left_out() -> None:
 def test_a_point_is_at_no_distance_at_all_from_itself_and_its_like() -> None:
     array = cloud(7, 33) * 1e4
     array[5] = array[2]
-    for metric in ("euclidean", "cosine"):
-        found = points(array, range(7), metric)
-        assert np.flatnonzero(found.squared_from(found.point(2)) == 0.0).tolist() == [2, 5]
+    found = points(array, range(7))
+    assert np.flatnonzero(found.squared_from(found.point(2)) == 0.0).tolist() == [2, 5]
 
 
 @given(st.integers(1, 6), st.integers(1, 6), st.integers(1, 5))

@@ -27,28 +27,22 @@ LINE = {"a": [0.0], "b": [1.0], "c": [2.0], "d": [10.0]}
     ],
 )
 def test_the_loneliest_comes_first(neighbours: int, expected: str) -> None:
-    options = {"neighbours": neighbours, "metric": "euclidean"}
+    options = {"neighbours": neighbours}
     assert order(make("sparse", options), "abcd", places=LINE) == expected
 
 
 def test_where_something_was_accepted_it_is_lonely_no_more() -> None:
-    options = {"neighbours": 1, "metric": "euclidean"}
+    options = {"neighbours": 1}
     # Accepted at 10 and at 5: d is 0 from the nearest; a, b and c stay at 1.
     assert order(make("sparse", options), "abcd", places=LINE, accepted=[[10.0], [5.0]]) == "abcd"
 
 
 def test_seeds_that_may_not_come_are_neighbours_all_the_same() -> None:
-    options = {"neighbours": 1, "metric": "euclidean", "max_draws": 1}
+    options = {"neighbours": 1, "max_draws": 1}
     # Without c, b would still have a; d would have b at 9. With it, all stay as they are, and c is not taken.
     places = {"a": [0.0], "b": [3.0], "c": [4.0], "d": [10.0]}
     # a 3, b 1, d 6.
     assert order(make("sparse", options), "abcd", places=places, history={"c": 1}) == "dab"
-
-
-def test_by_cosine_directions_are_neighbours() -> None:
-    # a and b have one direction, c and d are 90 degrees from it and from each other.
-    places = {"a": [1.0, 0.0, 0.0], "b": [50.0, 0.0, 0.0], "c": [0.0, 1.0, 0.0], "d": [0.0, 0.0, 9.0]}
-    assert order(make("sparse", {"neighbours": 1}), "abcd", places=places) == "cdab"
 
 
 @given(
@@ -68,7 +62,7 @@ def test_the_order_is_that_of_a_loop_over_all_pairs(
 
     means = {name: mean(name) for name in at}
     found = order(
-        make("sparse", {"neighbours": neighbours, "metric": "euclidean"}),
+        make("sparse", {"neighbours": neighbours}),
         "".join(at),
         places=at,
         accepted=accepted,

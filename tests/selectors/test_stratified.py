@@ -99,7 +99,7 @@ def test_the_selector_within_sees_its_stratum_alone() -> None:
 def test_a_selector_within_can_go_by_places() -> None:
     # Family x stands at 0, 1 and 9, y at 5 and 6; the first is the hardest, then what is farthest from it.
     places = {"a": [0.0], "b": [1.0], "c": [9.0], "d": [5.0], "e": [6.0]}
-    options = {"by": "family", "within": {"use": "kcenter", "metric": "euclidean"}, "shares": "equal"}
+    options = {"by": "family", "within": {"use": "kcenter"}, "shares": "equal"}
     tags = dict(zip("abcde", "xxxyy", strict=True))
     found = order(make("stratified", options), "abcde", [1.0, 2.0, 0.0, 2.0, 1.0], places=places, tags=tags)
     assert found == "bdcea"
