@@ -19,10 +19,51 @@ from asft import needs, passed_on, registry
 from asft.budget import Budget
 from asft.errors import AsftError, RecipeError
 from asft.registry import plugin
+from asft.teachers.vllm.settings import grouped
 from asft.types import Criterion, Filter, Need, Selector, Task, Teacher, Writer
 
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
+
+
+@plugin
+class StudentVLLM:
+    """`student.vllm`: how vLLM decodes for the student. Without `base_url` it runs inside this process."""
+
+    base_url: str | None = None
+    """Of a vLLM server that runs already and sees the same files, such as http://127.0.0.1:8000/v1."""
+    model: str | None = None
+    """The server's name for the student's base; None: the first model that it has."""
+    key_env: str | None = None
+    """Name of the environment variable with the server's API key; None: it wants none."""
+    gpu_memory_utilization: Annotated[float, Field(gt=0.0, le=1.0)] | None = None
+    """Share of the device's memory inside this process; None: half, as the student is there too."""
+    args: list[str] = Field(default_factory=list)
+    """Further flags inside this process, as `vllm serve` takes them."""
+
+    def __post_init__(self) -> None:
+        """Refuse what has no effect, what asft decides, and secrets."""
+        if self.base_url is not None and (self.args or self.gpu_memory_utilization):
+            raise ValueError(
+                "args and gpu_memory_utilization are for vLLM in this process; leave out base_url"
+            )
+        if self.base_url is None and (self.model or self.key_env):
+            raise ValueError("model and key_env are for a server; give its base_url")
+        for flag, _ in grouped(self.args):
+            if flag in STUDENT_DECIDED:
+                raise ValueError(f"args must not hold {flag}: {STUDENT_DECIDED[flag]}")
+
+
+STUDENT_DECIDED = {
+    "--model": "the student's base says it",
+    "--revision": "the student's revision says it",
+    "--dtype": "it is that of the student in memory",
+    "--gpu-memory-utilization": "the option `gpu_memory_utilization` says it",
+    "--enable-lora": "asft says it when there is an adapter",
+    "--max-lora-rank": "the adapter says it",
+    "--hf-token": "it would be in every file of the run; export HF_TOKEN",
+}
+"""Flags that `student.vllm.args` cannot hold, and why."""
 
 
 @plugin
@@ -32,10 +73,20 @@ class StudentOptions:
     base: str = "pocket"
     """"pocket", a folder, or a name on the hub."""
     revision: str | None = None
-    max_new_tokens: Count = 256
-    """Where its answers are cut off; cut-off answers are marked and counted."""
+    max_new_tokens: Count | None = None
+    """Where its answers are cut off; cut-off answers are marked and counted. None: one and a half times the
+    99th percentile of the pool's worked references, and 256 where it has none."""
     batch_size: Count = 128
-    """Prompts that are answered together."""
+    """Answers that are written at once."""
+    decoder: Literal["hf", "vllm"] = "hf"
+    """Who writes its answers: transformers, or vLLM."""
+    vllm: StudentVLLM | None = None
+    """How vLLM does; None: inside this process, with its defaults."""
+
+    def __post_init__(self) -> None:
+        """Refuse what has no effect."""
+        if self.vllm is not None and self.decoder != "vllm":
+            raise ValueError("the section vllm has no effect without `decoder: vllm`")
 
 
 @plugin

@@ -16,6 +16,7 @@ from asft.endpoints import identities
 from asft.errors import RunError
 from asft.measure import parts
 from asft.rundir import digest, read_jsonl, write_json, write_jsonl
+from asft.steps import answering
 from asft.steps.line import Line, known_by
 from asft.steps.turns import teachers_turn
 from asft.types import Example, Measurements, Need, Pick
@@ -33,6 +34,7 @@ def measure(line: Line, number: int) -> None:
     trained_for = [need for need in recipe.needs if need.kind == "training"]
     wanted = [*of_student, *trained_for]
     previous = line.adapter(number - 1)
+    max_new_tokens = answering.limit(line)
 
     def train(examples: Sequence[Example], out: Path, seed: int) -> None:
         training.train(line.base, examples, out, seed=seed, sft=recipe.train, lora=recipe.lora)
@@ -44,16 +46,19 @@ def measure(line: Line, number: int) -> None:
             examples=line.seeds,
             accepted=tuple(line.accepted_before(number)),
             seed=recipe.seed,
-            max_new_tokens=recipe.student.max_new_tokens,
+            max_new_tokens=max_new_tokens,
             batch_size=recipe.student.batch_size,
             train=train,
         )
-        with student.wearing(line.base, str(previous) if previous else None) as loaded:
+        with (
+            answering.engine(line) as engine,
+            student.wearing(line.base, str(previous) if previous else None) as loaded,
+        ):
             found = parts.measure_in_parts(
                 folder,
                 _key(settings, inputs),
                 loaded,
-                pool,
+                dataclasses.replace(pool, engine=engine),
                 of_student,
                 round=number,
                 progress=line.progress.update,
@@ -81,6 +86,7 @@ def measure(line: Line, number: int) -> None:
         **line.part(*(["seed"] if names - DRAW_NOTHING else []), *(["train", "lora"] if trained_for else [])),
         "needs": needs.described(wanted),
         "seeds": known_by(line.seeds),
+        "max_new_tokens": max_new_tokens,
     }
     inputs = [
         *([previous] if previous else []),

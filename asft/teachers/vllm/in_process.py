@@ -1,6 +1,7 @@
 """vLLM inside this process, through AsyncLLM: the offline `LLM` class is a batch barrier.
 
-AsyncLLM belongs to one event loop, and each write step has a loop of its own; so it lives in a loop and a
+It serves the teacher, and the student that vLLM decodes for. AsyncLLM belongs to one event loop, and each
+step has a loop of its own; so it lives in a loop and a
 thread that are there for nothing else. The model itself is in processes that vLLM starts; a guard watches
 them.
 """
@@ -16,7 +17,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, TypeVar
@@ -119,6 +120,19 @@ class InProcess:
 
     async def reply(self, request: Request) -> Reply:
         """One call. Raises RequestError for what vLLM refuses, FatalError where it has died."""
+        return await self._within(self._reply, request)
+
+    async def write(
+        self, prompt: Sequence[int], sampling: Mapping[str, Any], adapter: tuple[int, Path] | None
+    ) -> Any:
+        """vLLM's own output for token ids, as SamplingParams with these fields give it; raises as `reply`.
+
+        `adapter`: a number above 0 that is this folder's for as long as it runs, and the folder.
+        """
+        return await self._within(self._write, prompt, sampling, adapter)
+
+    async def _within(self, ask: Callable[..., Coroutine[Any, Any, T]], *asked: Any) -> T:
+        """Have it asked at its home, within the time that a call has."""
         home = self._home
         if home is None or self._engine is None:
             raise FatalError("vLLM does not run; enter the teacher (`async with`) before it is asked")
@@ -126,7 +140,7 @@ class InProcess:
 
         try:
             async with asyncio.timeout(self._timeout):
-                return await home.call(self._reply(request))
+                return await home.call(ask(*asked))
         except TimeoutError:
             raise RetryableError(f"vLLM: no reply within {self._timeout:g} s", charged=True) from None
         except EngineDeadError:
@@ -231,19 +245,41 @@ class InProcess:
     # Asking
 
     async def _reply(self, request: Request) -> Reply:
+        ids = self._ids(request)
+        adapter = None if self._adapter is None else (1, self._adapter)
+        output = await self._output(ids, self._params(request, len(ids)), adapter)
+        [answer] = output.outputs
+        return Reply(
+            text=answer.text,
+            finish="stop" if answer.finish_reason == "stop" else "length",
+            input_tokens=len(ids),
+            output_tokens=len(answer.token_ids),
+            cached_tokens=min(output.num_cached_tokens or 0, len(ids)),
+            cost_usd=0.0,
+        )
+
+    async def _write(
+        self, prompt: Sequence[int], sampling: Mapping[str, Any], adapter: tuple[int, Path] | None
+    ) -> Any:
+        from vllm.sampling_params import RequestOutputKind, SamplingParams
+
+        params = SamplingParams(**sampling, output_kind=RequestOutputKind.FINAL_ONLY)
+        [answer] = (await self._output(list(prompt), params, adapter)).outputs
+        return answer
+
+    async def _output(self, ids: list[int], params: Any, adapter: tuple[int, Path] | None) -> Any:
         from vllm.inputs import tokens_input
         from vllm.lora.request import LoRARequest
 
-        ids = self._ids(request)
-        adapter = None
-        if self._adapter is not None:
-            adapter = LoRARequest(lora_name=ADAPTER, lora_int_id=1, lora_path=str(self._adapter))
+        worn = None
+        if adapter is not None:
+            number, folder = adapter
+            name = ADAPTER if number == 1 else f"{ADAPTER}-{number}"
+            worn = LoRARequest(lora_name=name, lora_int_id=number, lora_path=str(folder))
         self._asked += 1
         output: Any = None
         try:
-            answers = self._engine.generate(
-                tokens_input(ids), self._params(request, len(ids)), str(self._asked), lora_request=adapter
-            )
+            answers = self._engine.generate(tokens_input(ids), params, str(self._asked), lora_request=worn)
             async for made in answers:
                 output = made
         except ValueError as error:
@@ -255,15 +291,7 @@ class InProcess:
             raise
         if output is None or output.outputs[0].finish_reason in (None, "abort", "error"):
             raise RetryableError("vLLM breaks off a reply")
-        [answer] = output.outputs
-        return Reply(
-            text=answer.text,
-            finish="stop" if answer.finish_reason == "stop" else "length",
-            input_tokens=len(ids),
-            output_tokens=len(answer.token_ids),
-            cached_tokens=min(output.num_cached_tokens or 0, len(ids)),
-            cost_usd=0.0,
-        )
+        return output
 
     def _ids(self, request: Request) -> list[int]:
         tokenizer = self._engine.get_tokenizer()

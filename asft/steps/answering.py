@@ -1,0 +1,63 @@
+"""How the student answers in a run: where its answers end, and who decodes them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from asft import decoder
+from asft.decoder.vllm.in_process import OwnVLLM
+from asft.decoder.vllm.served import Served
+from asft.recipe import StudentVLLM
+from asft.rundir import read_json, write_json
+from asft.steps.line import Line, known_by
+
+FILE = "answers.json"
+"""In the run directory: the limit that was found, and from what."""
+MEMORY = 0.5
+"""Of the device, for vLLM in this process: the student and its scorer are there, too."""
+
+
+def limit(line: Line) -> int:
+    """Tokens after which answers are cut off in all steps: the recipe's, or made from the pool and put down.
+
+    It is made once; where it is there already, no student is loaded for it.
+    """
+    options = line.recipe.student
+    if options.max_new_tokens is not None:
+        return options.max_new_tokens
+    made_from = {"base": options.base, "revision": options.revision, "seeds": known_by(line.seeds)}
+    path = line.dir.path / FILE
+    kept = read_json(path) if path.exists() else {}
+    if kept.get("made_from") == made_from:
+        return int(kept["max_new_tokens"])
+    worked = [example.completion for example in line.seeds if example.completion]
+    found = decoder.limit(line.base.tokenizer, worked)
+    write_json(path, {"max_new_tokens": found, "made_from": made_from})
+    why = "1.5 times the 99th percentile of the references" if worked else "the pool has no worked references"
+    line.progress.say(
+        f"The student's answers are cut off after {found} tokens: {why}; student.max_new_tokens sets another."
+    )
+    return found
+
+
+@contextmanager
+def engine(line: Line) -> Iterator[decoder.Engine | None]:
+    """Who decodes; None: the student in memory. vLLM is started when it is first asked, and ends here."""
+    options = line.recipe.student
+    if options.decoder == "hf":
+        yield None
+        return
+    how = options.vllm or StudentVLLM()
+    made: OwnVLLM | Served
+    if how.base_url is not None:
+        made = Served(base_url=how.base_url, at_once=options.batch_size, model=how.model, key=how.key_env)
+    else:
+        made = OwnVLLM(
+            at_once=options.batch_size,
+            memory=how.gpu_memory_utilization or MEMORY,
+            args=how.args,
+            log=line.dir.path / "logs" / "student-vllm.log",
+        )
+    try:
+        yield made
+    finally:
+        made.close()
