@@ -27,6 +27,7 @@ T = TypeVar("T")
 
 BUILT_IN: Mapping[str, Mapping[str, str]] = {
     "criterion": {
+        "acquisition": "asft.criteria.acquisition:Acquisition",
         "answer_entropy": "asft.criteria.answers:AnswerEntropy",
         "bald": "asft.criteria.ensembles:Bald",
         "disagreement": "asft.criteria.answers:Disagreement",

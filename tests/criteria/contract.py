@@ -19,6 +19,9 @@ from asft.types import (
 )
 
 CASES: list[tuple[str, dict[str, Any]]] = [
+    ("acquisition", {}),
+    ("acquisition", {"quality": "llm_pick", "gamma": 0.5}),
+    ("acquisition", {"beta": 0.0}),
     ("answer_entropy", {"k": 4}),
     ("bald", {}),
     ("disagreement", {"k": 4}),
@@ -102,7 +105,7 @@ def pool(
     every = [math.nan if hard is None else hard for hard in hardness]
     arrays = {
         "embedding": [[math.cos(hard), math.sin(hard)] for hard in every],
-        "accepted_embedding": [[0.0, 1.0]],
+        "accepted_embedding": [[1.0, 0.0]],
         "ensemble_nll": [[-hard, 0.0, hard] for hard in every],
         "gradient": [[hard, 0.0] for hard in every],
         "reference_gradient": [[1.0, 0.0]],
