@@ -8,25 +8,22 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from asft.errors import DataError
+from asft.measure import embedding, ensemble, gradient, reward
 from asft.measure.answers import gold, own, samples
-from asft.measure.embedding import embedding
-from asft.measure.ensemble import ensemble
-from asft.measure.gradient import gradient, reference_gradient
 from asft.measure.records import Found, Measure, Pool, with_found
-from asft.measure.reward import reward
 from asft.student import Loaded
 from asft.types import Measurements, Need, Observation
 
 __all__ = ["MEASURES", "Found", "Measure", "Pool", "measure"]
 
 MEASURES: Mapping[str, Measure] = {
-    "embedding": embedding,
-    "ensemble": ensemble,
+    "embedding": embedding.embedding,
+    "ensemble": ensemble.ensemble,
     "gold": gold,
-    "gradient": gradient,
+    "gradient": gradient.gradient,
     "own": own,
-    "reference_gradient": reference_gradient,
-    "reward": reward,
+    "reference_gradient": gradient.reference_gradient,
+    "reward": reward.reward,
     "samples": samples,
 }
 """The needs of kinds "student" and "training", by name; `asft.needs` says what each gives. Those of kind
