@@ -101,9 +101,10 @@ class Served:
 
     def _call(self, path: str, body: Any = None) -> Any:
         """Its answer, read as JSON where it is that. Raises FatalError."""
+        secret = self._secret()
         for wait in (*WAITS, None):
             try:
-                return self._once(path, body)
+                return self._once(path, body, secret)
             except urllib.error.HTTPError as error:
                 told = f"HTTP {error.code}: {error.read(500).decode('utf-8', 'replace')}"
                 passing = error.code in PASSING
@@ -112,6 +113,9 @@ class Served:
             if not passing or wait is None:
                 break
             time.sleep(wait)
+        if secret:
+            # Some servers repeat it.
+            told = told.replace(secret, "***")
         hint = (
             "; a server loads adapters while it runs where it was started with --enable-lora and "
             "VLLM_ALLOW_RUNTIME_LORA_UPDATING=1"
@@ -120,17 +124,22 @@ class Served:
         )
         raise FatalError(f"the student's vLLM server, {self._root}{path}: {told}{hint}")
 
-    def _once(self, path: str, body: Any) -> Any:
+    def _once(self, path: str, body: Any, secret: str | None) -> Any:
         headers = {"Content-Type": "application/json"}
-        if self._key is not None:
-            secret = os.environ.get(self._key, "")
-            if not secret:
-                raise FatalError(
-                    f"student.vllm.key_env names the variable {self._key}, which is not set; export it"
-                )
+        if secret:
             headers["Authorization"] = f"Bearer {secret}"
         data = None if body is None else json.dumps(body).encode()
         asked = urllib.request.Request(f"{self._root}{path}", data=data, headers=headers)
         with self._opener.open(asked, timeout=TIMEOUT) as answer:
             text = answer.read()
         return json.loads(text) if text.startswith((b"{", b"[")) else text
+
+    def _secret(self) -> str | None:
+        if self._key is None:
+            return None
+        secret = os.environ.get(self._key, "").strip()
+        if not secret:
+            raise FatalError(
+                f"student.vllm.key_env names the variable {self._key}, which is not set; export it"
+            )
+        return secret
