@@ -37,7 +37,7 @@ def add(commands: Any) -> None:
     """The command p9."""
     parser = commands.add_parser("p9", help="endpoints that cannot work")
     parser.add_argument("--repeat", type=int, default=1)
-    parser.add_argument("--commands", nargs="+", default=["check", "run"])
+    parser.add_argument("--commands", nargs="+", default=["run", "probe"])
     parser.add_argument("--limit", type=float, default=120.0, help="seconds until it is killed")
     parser.add_argument("--name", default="p9")
     parser.set_defaults(call=compare)
