@@ -79,7 +79,7 @@ def test_a_recipe_with_vllm_gives_the_answers_of_transformers_and_ends_it_after_
     engines = fake_vllm.install(monkeypatch, pocket.model)
     with line(tmp_path / "hf", max_new_tokens=30) as made:
         steps.evaluate(made, 0)
-    settings = {"decoder": "vllm", "vllm": {"args": ["--max-num-seqs", "4"]}}
+    settings: dict[str, Any] = {"decoder": "vllm", "vllm": {"args": ["--max-num-seqs", "4"]}}
     with line(tmp_path / "vllm", max_new_tokens=30, **settings) as made:
         steps.evaluate(made, 0)
     rows = [read_jsonl(tmp_path / name / "round-00" / "evaluate.jsonl") for name in ("hf", "vllm")]

@@ -67,6 +67,11 @@ class Server:
         """Whether it was started and not stopped; it may have died since."""
         return self._process is not None
 
+    @property
+    def url(self) -> str:
+        """Where it is asked, with `/v1`. Raises FatalError where it does not run."""
+        return self._asks().base_url
+
     async def start(self, log: Path) -> None:
         """Start it and wait until it answers. Raises FatalError with the end of its log where it does not."""
         port = _free_port()
@@ -182,13 +187,13 @@ class Server:
     def _is_ready(self) -> bool:
         """Whether our model answers there, and not somebody else's."""
         with contextlib.suppress(urllib.error.URLError, OSError, ValueError, KeyError, TypeError):
-            with _DIRECT.open(f"{self._asks().base_url}/models", timeout=5.0) as answer:
+            with _DIRECT.open(f"{self.url}/models", timeout=5.0) as answer:
                 models = json.load(answer)["data"]
             return any(model["id"] == self._asked_as for model in models)
         return False
 
     def _post(self, path: str) -> None:
-        root = self._asks().base_url.removesuffix("/v1")
+        root = self.url.removesuffix("/v1")
         asked = urllib.request.Request(f"{root}{path}", method="POST")
         with _DIRECT.open(asked, timeout=self._ready_within):
             pass
