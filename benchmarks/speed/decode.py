@@ -4,9 +4,9 @@
         [--samples K]
 
 Both answer the same prompts, sorted by length, in the same batches and in turns: greedily, or K times each at
-temperature 1, the answers to one prompt in one batch. Prints medians of the seconds on the clock, and the ratio
-in seconds of the processor too, which other work on the machine disturbs less. Fails where two greedy texts
-differ. Samples are drawn by other numbers: what is compared of them is seconds per token.
+temperature 1, the answers to one prompt in one batch. Prints medians of the seconds on the clock, and the
+ratio in seconds of the processor too, which other work on the machine disturbs less. Fails where two greedy
+texts differ. Samples are drawn by other numbers: what is compared of them is seconds per token.
 """
 
 import argparse
