@@ -23,7 +23,7 @@ class EmbeddingSimilarity:
 
     The cosine with each of them is below a threshold. It sees a paraphrase that shares few words, where
     `rouge_l` sees the words, and hardly sees that numbers are others. What a cosine is worth depends on the
-    model: hidden states of a language model all point about the same way, and want a threshold close to 1.
+    model: those of large language models all point about the same way, and want a threshold close to 1.
     """
 
     threshold: Annotated[float, Field(gt=-1.0, le=1.0)]

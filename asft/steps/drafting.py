@@ -88,7 +88,7 @@ def write(line: Line, number: int) -> bool:
             "write",
             settings={
                 **line.part("writer", "filters", "per_round", "max_drafts", "seed"),
-                **(line.part("student") if measures else {}),
+                **({**line.part("student"), "max_new_tokens": answering.limit(line)} if measures else {}),
                 **identities(recipe),
                 "prompts": line.prompts,
                 "files": line.files,
@@ -192,6 +192,7 @@ class _Waves:
         return {
             **self.line.part("task", "student", "seed"),
             "adapter": previous and digest(previous),
+            "max_new_tokens": answering.limit(self.line),
             "needs": needs.described(wanted),
             "examples": known_by(examples),
             "accepted": known_by(accepted),
