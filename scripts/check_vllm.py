@@ -243,6 +243,15 @@ def same_drafts(first: Run, second: Run) -> None:
     print(f"\n{same} of {max(len(one), len(other))} drafts of round 1 are the same in both modes")
 
 
+def decoding(python: str, adapter: Path, gpu: bool) -> list[str]:
+    """What is wrong with vLLM decoding for a student."""
+    print(flush=True)
+    script = Path(__file__).with_name("check_vllm_decoding.py")
+    environment = {**os.environ, **({} if gpu else VARIABLES)}
+    done = subprocess.run([python, script, "--adapter", adapter], env=environment, check=False)
+    return ["decoding: see above"] if done.returncode else []
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -284,6 +293,7 @@ def main() -> int:
                 wrong += judge(run, options.gpu)
         if not wrong:
             same_drafts(*runs)
+            wrong += decoding(python, Path(teacher["adapter"]), options.gpu)
     for fault in wrong:
         print(f"WRONG: {fault}", file=sys.stderr)
     return 1 if wrong else 0

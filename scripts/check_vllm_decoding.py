@@ -97,7 +97,7 @@ def server(logs: Path) -> Iterator[str]:
     flags = ["--model", str(student.POCKET), "--served-model-name", "pocket", "--dtype", "float32"]
     made = Server(
         python=sys.executable,
-        flags=[*flags, *FLAGS, "--enable-lora", "--max-lora-rank", "16"],
+        flags=[*flags, *FLAGS, "--no-enable-chunked-prefill", "--enable-lora", "--max-lora-rank", "16"],
         environment={**os.environ, "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "1"},
         asked_as="pocket",
         extra_body={},

@@ -73,6 +73,7 @@ def install(monkeypatch: pytest.MonkeyPatch, model: Any) -> list[Engine]:
         for flag in ("--model", "--dtype", "--revision", "--max-lora-rank", "--max-num-seqs"):
             parser.add_argument(flag)
         parser.add_argument("--enable-lora", action="store_true")
+        parser.add_argument("--no-enable-chunked-prefill", action="store_true")
         return parser
 
     args = SimpleNamespace(add_cli_args=add_cli_args, from_cli_args=lambda options: options)

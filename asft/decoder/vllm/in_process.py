@@ -110,7 +110,10 @@ class OwnVLLM:
         flags = ["--model", base, "--dtype", str(loaded.model.dtype).removeprefix("torch.")]
         if student.revision is not None:
             flags += ["--revision", student.revision]
-        if loaded.model.device.type == "cuda":
+        if loaded.model.device.type == "cpu":
+            # In pieces, a prompt of a request with a seed ends a CPU's engine: its generators have no offset.
+            flags.append("--no-enable-chunked-prefill")
+        else:
             flags += ["--gpu-memory-utilization", str(self._memory)]
         return [*flags, *self._args]
 
