@@ -317,6 +317,21 @@ def test_a_recipe_names_the_endpoint_and_options_change_it(
     assert "its teacher is no `openai`, which alone can be probed" in refused(capsys, str(path))
 
 
+def test_of_a_recipe_the_teacher_alone_must_be_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "recipe.yaml"
+    with served(able) as url:
+        teacher = {"use": "openai", "base_url": url, "model": "large-model"}
+        path.write_text(yaml.safe_dump({"teacher": teacher}))
+        _, shown = probed(capsys, str(path))
+    assert f"{url}, model large-model" in shown
+    path.write_text(yaml.safe_dump({"teacher": {**teacher, "modle": "x"}}))
+    told = refused(capsys, str(path))
+    assert "teacher: unknown option 'modle', did you mean 'model'?" in told
+    assert "per_round" not in told
+
+
 # Why it cannot be used
 
 

@@ -70,7 +70,11 @@ def _teacher(arguments: argparse.Namespace) -> "OpenAI":
     if arguments.what.startswith(("http://", "https://")):
         options = {"model": "", "base_url": arguments.what, **changed}
         return registry.make("teacher", "openai", options)  # type: ignore[no-any-return]
-    teacher = recipe.load(Path(arguments.what), arguments.overrides).teacher
+    # The rest of the recipe may be unfinished, and checking it imports the training stack.
+    reading = recipe.look(Path(arguments.what), arguments.overrides)
+    teacher = reading.parts["teacher"]
+    if teacher is None:
+        raise RecipeError("\n".join(one for one in reading.problems if one.startswith("teacher")))
     if not isinstance(teacher, OpenAI):
         raise RecipeError(
             f"{arguments.what}: its teacher is no `openai`, which alone can be probed; give an address like "
