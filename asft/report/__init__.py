@@ -57,20 +57,28 @@ def as_json(facts: Facts) -> str:
 
 
 def terminal(directory: Path) -> str:
-    """For the terminal: a line per round (kept, dropped, accuracy, tokens, cost), and what changed in all."""
+    """For the terminal: a line per round (kept, dropped, accuracy, tokens, cost), one per filter, and what
+    changed in all.
+    """
     facts = read_facts(directory)
-    found = tables.terminal(facts)
+    parts = [_lines(tables.terminal(facts))]
+    if (yields := tables.all_yields(facts)).rows:
+        parts.append(_lines(yields))
+    if told := _plain(sentences.comparison(facts)):
+        parts.append(told)
+    return "\n\n".join(parts)
+
+
+def _lines(found: tables.Table) -> str:
     lines = [found.head, *([_plain(cell) for cell in row.cells] for row in found.rows)]
     widths = [max(len(line[place]) for line in lines) for place in range(len(found.head))]
-    shown = [
+    return "\n".join(
         "  ".join(
-            cell.rjust(width) if place else cell.ljust(width)
+            cell.rjust(width) if place >= found.numbers_from else cell.ljust(width)
             for place, (cell, width) in enumerate(zip(line, widths, strict=True))
         ).rstrip()
         for line in lines
-    ]
-    told = _plain(sentences.comparison(facts))
-    return "\n".join([*shown, "", told] if told else shown)
+    )
 
 
 def _plain(text: str) -> str:

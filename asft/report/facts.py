@@ -59,6 +59,26 @@ class Lost:
     """The name of the filter; empty where the teacher's replies gave no draft."""
     reason: str
     drafts: int
+    undecided: bool = False
+    """The filter could not tell, which is neither for nor against the drafts."""
+
+    @property
+    def by(self) -> str:
+        """The cause, and whether it was undecided, in words."""
+        return f"{self.cause}, undecided" if self.undecided else self.cause
+
+
+@dataclass(frozen=True, kw_only=True)
+class Yield:
+    """What a filter made of the drafts that came to it."""
+
+    filter: str
+    place: int | None
+    """In the recipe, from 0."""
+    seen: int | None
+    kept: int | None
+    dropped: int | None
+    undecided: int | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +93,8 @@ class Funnel:
     kept: int | None
     lost: tuple[Lost, ...]
     """The commonest first."""
+    yields: tuple[Yield, ...]
+    """In the order in which drafts pass the filters; none where the run does not tell."""
 
 
 @dataclass(frozen=True, kw_only=True)

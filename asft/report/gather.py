@@ -6,7 +6,7 @@ from itertools import chain
 from typing import Any, TypeVar
 
 from asft.report.accuracy import accuracy, change
-from asft.report.facts import Facts, Funnel, LedgerRow, Lost, RoundFacts, Spent, Training
+from asft.report.facts import Facts, Funnel, LedgerRow, Lost, RoundFacts, Spent, Training, Yield
 from asft.report.groups import by_tag
 from asft.report.read import Round, Row, Run, count, number, part, parts, text
 from asft.report.seeds import hardest, samples, score_distributions
@@ -104,11 +104,13 @@ def _sum(total: N | None, more: N | None) -> N | None:
 def _funnel(row: Row) -> Funnel | None:
     if not row:
         return None
-    dropped = part(row, "dropped")
-    causes = {"": part(row, "no_draft"), **{cause: part(dropped, cause) for cause in dropped}}
+    causes = [("", False, part(row, "no_draft"))]
+    for key in ("dropped", "undecided"):
+        by_filter = part(row, key)
+        causes += [(cause, key == "undecided", part(by_filter, cause)) for cause in by_filter]
     lost = [
-        Lost(cause=cause, reason=reason, drafts=drafts)
-        for cause, reasons in causes.items()
+        Lost(cause=cause, reason=reason, drafts=drafts, undecided=undecided)
+        for cause, undecided, reasons in causes
         for reason in reasons
         if (drafts := count(reasons, reason))
     ]
@@ -119,7 +121,19 @@ def _funnel(row: Row) -> Funnel | None:
         drafts=count(row, "drafts"),
         written=count(row, "written"),
         kept=count(row, "kept"),
-        lost=tuple(sorted(lost, key=lambda one: (-one.drafts, one.cause, one.reason))),
+        lost=tuple(sorted(lost, key=lambda one: (-one.drafts, one.by, one.reason))),
+        yields=tuple(_yield(one) for one in parts(row, "filters")),
+    )
+
+
+def _yield(row: Row) -> Yield:
+    return Yield(
+        filter=text(row, "filter") or "",
+        place=count(row, "place"),
+        seen=count(row, "seen"),
+        kept=count(row, "kept"),
+        dropped=count(row, "dropped"),
+        undecided=count(row, "undecided"),
     )
 
 

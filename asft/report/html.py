@@ -82,6 +82,7 @@ def _tables(facts: Facts) -> dict[str, object]:
     return {
         "rounds": tables.rounds(facts),
         "funnel": tables.funnel(facts, _stage),
+        "yields": tables.yields(facts),
         "tags": [(tag.name, sentences.about(tag), _with_dumbbells(tag, facts)) for tag in facts.tags],
         "ledger": tables.ledger(facts),
         "training": tables.training(facts),

@@ -46,6 +46,7 @@ def markdown(facts: Facts) -> str:
         table(tables.rounds(facts)),
         "## From seeds to training set",
         table(tables.funnel(facts)),
+        *(["### What each filter kept", table(yields)] if (yields := tables.yields(facts)).rows else []),
         "## Scores",
         *(_scores(one) for one in facts.scores),
         "## Hardest seeds",

@@ -10,11 +10,13 @@
         select.jsonl       {"number", "example_id", "score", "draw", "prompt", "answer"}
         write.jsonl        {"number", "example": {id, prompt, answer, completion, parents, ...}|null,
                             "reason"}
-        filter.jsonl       {"number", "decision", "filter", "reason"}
+        filter.jsonl       {"number", "decision", "filter", "reason", "place"}
         evaluate.jsonl     {"example_id", "text", "finish", "grade", "tags"}
         summary.json       {"round", "short": bool,
                             "funnel": {"seeds", "scored", "picked", "drafts", "written", "kept",
-                                       "dropped": {filter: {reason: n}}, "no_draft": {reason: n}},
+                                       "dropped": {filter: {reason: n}}, "undecided": {filter: {reason: n}},
+                                       "filters": [{"filter", "place", "seen", "kept", "dropped",
+                                                    "undecided"}], "no_draft": {reason: n}},
                             "train": {"examples", "steps", "tokens", "truncated", "seconds",
                                       "loss_first", "loss_last"},
                             "evaluate": {"items", "right", "accuracy", "low", "high", "unparsable", "cut_off",

@@ -1,10 +1,10 @@
 """The tables of a report, once for all formats: headings, cells as they are read, and which are numbers."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from asft.report.facts import Accuracy, Change, Facts, Lost, RoundFacts, Tag, TagValue
+from asft.report.facts import Accuracy, Change, Facts, Lost, RoundFacts, Tag, TagValue, Yield
 from asft.report.wording import (
     MINUS,
     NONE,
@@ -159,6 +159,53 @@ def funnel(facts: Facts, count: Callable[[int | None, int], str] = plain_count) 
     return Table(head=head, numbers_from=1, rows=tuple(body))
 
 
+def yields(facts: Facts) -> Table:
+    """What each filter made of the drafts that came to it, a row per filter and round."""
+    rows = [
+        (str(found.number), *_yield(one))
+        for found in facts.rounds
+        if found.funnel
+        for one in found.funnel.yields
+    ]
+    return _table(2, ["Round", "Filter", *YIELD], rows)
+
+
+def all_yields(facts: Facts) -> Table:
+    """The same of all rounds together, a row per filter."""
+    found: dict[tuple[int | None, str], list[Yield]] = {}
+    for one in (one for here in facts.rounds if here.funnel for one in here.funnel.yields):
+        found.setdefault((one.place, one.filter), []).append(one)
+    rows = [
+        _yield(
+            Yield(
+                filter=name,
+                place=place,
+                seen=_sum(one.seen for one in each),
+                kept=_sum(one.kept for one in each),
+                dropped=_sum(one.dropped for one in each),
+                undecided=_sum(one.undecided for one in each),
+            )
+        )
+        for (place, name), each in found.items()
+    ]
+    return _table(1, ["Filter", *YIELD], rows)
+
+
+YIELD = ("Seen", "Kept", "Dropped", "Undecided", "Kept of seen")
+
+
+def _yield(one: Yield) -> tuple[str, ...]:
+    share = percent(one.kept / one.seen) if one.seen and one.kept is not None else NONE
+    return (one.filter, whole(one.seen), whole(one.kept), whole(one.dropped), whole(one.undecided), share)
+
+
+def _sum(counts: Iterable[int | None]) -> int | None:
+    """None where one of them is unknown."""
+    known = list(counts)
+    there = [one for one in known if one is not None]
+    return sum(there) if len(there) == len(known) else None
+
+
 OTHER = "other reasons"
 
 
@@ -166,7 +213,7 @@ def _shown(lost: Sequence[Sequence[Lost]]) -> list[tuple[str, str]]:
     """Cause and reason of each row of losses, the commonest first; the rest of a cause comes last."""
     total: Counter[tuple[str, str]] = Counter()
     for one in (one for found in lost for one in found):
-        total[one.cause, one.reason] += one.drafts
+        total[one.by, one.reason] += one.drafts
     kinds = [kind for kind, _ in total.most_common()]
     rest = dict.fromkeys((cause, OTHER) for cause, _ in kinds[MOST_REASONS:])
     return [*kinds[:MOST_REASONS], *(kind for kind in rest if kind not in kinds[:MOST_REASONS])]
@@ -177,7 +224,7 @@ def _lost_cell(found: RoundFacts, cause: str, reason: str, shown: Sequence[tuple
     n = sum(
         one.drafts
         for one in lost
-        if one.cause == cause
+        if one.by == cause
         and (one.reason == reason or (reason == OTHER and (cause, one.reason) not in shown))
     )
     return f"{MINUS}{n:,}" if n else NONE

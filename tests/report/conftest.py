@@ -84,7 +84,12 @@ def spoil(summary: dict[str, Any]) -> None:
         row.update(step=NASTY, role=NASTY, purpose=NASTY)
     summary["seconds"] = {NASTY: 1.0}
     if "funnel" in summary:
-        summary["funnel"].update(dropped={NASTY: {NASTY: 3}}, no_draft={NASTY: 1})
+        summary["funnel"].update(
+            dropped={NASTY: {NASTY: 3}},
+            undecided={NASTY: {NASTY: 2}},
+            filters=[{"filter": NASTY, "place": 0, "seen": 5, "kept": NASTY, "dropped": 3, "undecided": 2}],
+            no_draft={NASTY: 1},
+        )
 
 
 def change(path: Path, alter: Callable[[Any], object]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from asft.errors import DataError
-from asft.report import as_json, read_facts, terminal, write
+from asft.report import as_json, read_facts, tables, terminal, write
 from asft.report.html import page
 from asft.report.markdown import markdown
 from asft.report.read import read_run
@@ -89,6 +89,53 @@ def test_every_draft_of_the_funnel_is_kept_or_lost_for_a_reason(run: Path) -> No
         assert found.funnel.kept is not None
         assert sum(lost.drafts for lost in found.funnel.lost) == found.dropped
         assert found.funnel.kept + (found.dropped or 0) == found.funnel.drafts
+
+
+def with_yields(copy: Path) -> None:
+    """Two rounds of 100 drafts that came to two filters of one kind."""
+    for number, kept in ((1, 60), (2, 50)):
+        rest = {"undecided": 2, "dropped": 98 - kept}
+        second = {"filter": "agrees", "place": 3, "seen": kept, "kept": kept, "dropped": 0, "undecided": 0}
+        first = {"filter": "agrees", "place": 0, "seen": 100, "kept": kept, **rest}
+        funnel = {"filters": [first, second], "undecided": {"agrees": {"no votes": 2}}}
+        path = copy / f"round-0{number}/summary.json"
+        summary = json.loads(path.read_text("utf-8"))
+        summary["funnel"].update(funnel)
+        path.write_text(json.dumps(summary), "utf-8")
+
+
+def test_each_filter_tells_its_yield_by_round_and_in_all(copy: Path) -> None:
+    with_yields(copy)
+    facts = read_facts(copy)
+    assert [row.cells for row in tables.yields(facts).rows] == [
+        ("1", "agrees", "100", "60", "38", "2", "60.0%"),
+        ("1", "agrees", "60", "60", "0", "0", "100.0%"),
+        ("2", "agrees", "100", "50", "48", "2", "50.0%"),
+        ("2", "agrees", "50", "50", "0", "0", "100.0%"),
+    ]
+    # 200 came to the first and 110 are kept; those are what came to the second.
+    assert [row.cells for row in tables.all_yields(facts).rows] == [
+        ("agrees", "200", "110", "86", "4", "55.0%"),
+        ("agrees", "110", "110", "0", "0", "100.0%"),
+    ]
+    assert "Filter  Seen  Kept  Dropped  Undecided  Kept of seen\nagrees   200" in terminal(copy)
+    assert "<h3>What each filter kept</h3>" in page(facts)
+    assert "### What each filter kept" in markdown(facts)
+
+
+def test_what_a_filter_could_not_tell_stands_apart_from_what_it_dropped(copy: Path) -> None:
+    with_yields(copy)
+    facts = read_facts(copy)
+    assert "agrees, undecided: no votes" in [row.cells[0] for row in tables.funnel(facts).rows]
+    funnel = facts.rounds[1].funnel
+    assert funnel is not None
+    assert [(one.cause, one.drafts) for one in funnel.lost if one.undecided] == [("agrees", 2)]
+
+
+def test_a_run_that_tells_no_yields_has_no_table_of_them(run: Path) -> None:
+    facts = read_facts(run)
+    assert "What each filter kept" not in page(facts) + markdown(facts)
+    assert "Undecided" not in terminal(run)
 
 
 def test_every_seed_with_a_score_is_in_one_bin(run: Path) -> None:
