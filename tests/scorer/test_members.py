@@ -81,6 +81,17 @@ def test_losses_and_bald_are_those_of_all_logits_in_float64(kind: type[LlamaForC
         assert found.bald == pytest.approx(bald, rel=1e-2, abs=1e-7)
 
 
+def test_half_precision_is_near_the_exact_losses() -> None:
+    given = rows(4)
+    exact = compare(heard(students(LlamaForCausalLM, 0.1), given))
+    members = students(LlamaForCausalLM, 0.1)
+    for one in members:
+        one.model.bfloat16()
+    for a, b in zip(exact, compare(heard(members, given)), strict=True):
+        assert b.nll == pytest.approx(a.nll, rel=0.05)
+        assert b.bald == pytest.approx(a.bald, rel=0.2)
+
+
 def test_two_students_that_contradict_each_other_differ_by_ln_2() -> None:
     sure = torch.tensor([[200.0, 0.0, 0.0]]), torch.tensor([[0.0, 200.0, 0.0]])
     reads = [lambda start, end, z=z: z[:, start:end].clone() for z in sure]
