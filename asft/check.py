@@ -10,11 +10,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
-from asft import passed_on, terms
+from asft import ceilings, passed_on, terms, writing
+from asft.ceilings import Ceilings
 from asft.engine import Endpoint
 from asft.errors import AsftError, RecipeError
 from asft.recipe import Reading, Recipe
-from asft.types import Ceiling, Context, Draft, Example, Message, Pick, Task, Teacher, Writer
+from asft.types import Ceiling, Context, Draft, Example, Message, Task, Teacher, Writer
+
+CENT = Decimal("0.01")
+ROLES = ("teacher", "judge")
+"""Who is asked; a recipe need not name a judge."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +31,9 @@ class _Looked:
     """The first request."""
     teacher: str
     """What the teacher says of itself."""
+    judge: str
+    """What the judge says of itself; empty where the recipe names none."""
+    ceilings: Ceilings
     warnings: list[str]
 
 
@@ -42,29 +50,24 @@ def check(reading: Reading) -> str:
     looked = _look(reading)
     recipe = reading.recipe()
     context = looked.context
-    ceilings = [recipe.writer.ceiling(_pick(seed), context) for seed in context.seeds]
-    most = max(ceilings, key=lambda c: c.input_tokens + c.output_tokens)
-    drafts = recipe.rounds * recipe.max_drafts
-    whole = Ceiling(
-        requests=drafts * most.requests,
-        input_tokens=drafts * most.input_tokens,
-        output_tokens=drafts * most.output_tokens,
-    )
-    prices = Endpoint.of(recipe.teacher).prices
-    cost = "unknown (no prices)" if prices is None else f"{prices.most(whole).quantize(Decimal('0.01'))} USD"
+    asked = looked.ceilings
+    prices = ceilings.prices(recipe)
     warnings = [f"Warning: {warning}" for warning in looked.warnings]
     lines = [
         f"recipe    {recipe.name}: {recipe.rounds} rounds x {recipe.per_round} examples, seed {recipe.seed}",
         f"task      {len(context.seeds)} seeds, {len(context.test)} test items",
         f"teacher   {looked.teacher}",
         *(f"terms     {said}" for said in terms.stated(recipe.teacher)),
+        *_judge(recipe, looked),
         f"measures  {', '.join(need.name for need in recipe.needs) or 'nothing'}",
+        *_needs(recipe, looked),
         "",
         "At most, if every draft took all that it may:",
-        f"  drafts    {drafts}",
-        f"  requests  {whole.requests}",
-        f"  tokens    {whole.input_tokens} in, {whole.output_tokens} out",
-        f"  cost      {cost}",
+        f"  drafts    {recipe.rounds * recipe.max_drafts}",
+        f"  requests  {asked.whole.requests}",
+        f"  tokens    {_tokens(asked.whole)}",
+        "  cost      "
+        + ("unknown (no prices)" if prices is None else f"{prices.most(asked.whole).quantize(CENT)} USD"),
         "",
         "The first prompt:",
         *(f"  [{m.role}] {line}".rstrip() for m in looked.prompt for line in m.content.splitlines()),
@@ -74,6 +77,35 @@ def check(reading: Reading) -> str:
     return "\n".join(lines)
 
 
+def _judge(recipe: Recipe, looked: _Looked) -> Iterator[str]:
+    """Who judges, where somebody is named or asked."""
+    if looked.judge:
+        yield f"judge     {looked.judge}"
+    elif looked.ceilings.pool or looked.ceilings.filters.requests:
+        yield "judge     the teacher"
+
+
+def _needs(recipe: Recipe, looked: _Looked) -> Iterator[str]:
+    """What each measurement takes: of the pool, in each round; and of drafts."""
+    for need in recipe.needs:
+        if need.kind == "script":
+            asked = looked.ceilings.pool[need.name]
+            takes = f"at most {asked.requests} requests, tokens {_tokens(asked)}"
+        else:
+            takes = ceilings.measuring(need, looked.context.seeds, recipe.student.max_new_tokens)
+        yield f"  {need.name}: {takes}; in each round"
+    filters = writing.order(recipe.filters, recipe.settings["filters"], looked.context)
+    if filters.needs:
+        yield f"  of drafts: {', '.join(need.name for need in filters.needs)}"
+    if filters.ceiling.requests:
+        asked = filters.ceiling
+        yield f"  filters: at most {asked.requests} requests, tokens {_tokens(asked)}; for each draft"
+
+
+def _tokens(ceiling: Ceiling) -> str:
+    return f"{ceiling.input_tokens} in, {ceiling.output_tokens} out"
+
+
 def _look(reading: Reading, *, reach: bool = False) -> _Looked:
     """Look at every part that could be made, so that what is wrong with one hides no other.
 
@@ -81,28 +113,40 @@ def _look(reading: Reading, *, reach: bool = False) -> _Looked:
     """
     parts = reading.parts
     problems = list(reading.problems)
-    task, teacher, writer, budget = (parts[key] for key in ("task", "teacher", "writer", "budget"))
+    task, writer, budget = (parts[key] for key in ("task", "writer", "budget"))
     splits = {split: _load(task, split, problems) if task else () for split in ("seed", "test")}
     context = Context(
         task=task, seeds=splits["seed"], accepted=(), test=splits["test"], round=1, seed=parts["seed"] or 0
     )
     prompt = _first_prompt(writer, context, problems) if writer and context.seeds else ()
-    said = _ask_teacher(teacher, parts["settings"]["teacher"]["use"], problems) if teacher else ""
-    if teacher and budget and budget.usd is not None and Endpoint.of(teacher).prices is None:
-        problems.append(
-            "budget.usd: the teacher's prices are unknown; give it `prices`, or a budget of tokens"
-        )
-    reached = _reach(teacher) if reach and teacher and not problems else []
+    said = dict.fromkeys(ROLES, "")
+    for role in ROLES:
+        if parts[role] is None:
+            continue
+        said[role] = _ask_itself(role, parts[role], parts["settings"][role]["use"], problems)
+        if budget and budget.usd is not None and Endpoint.of(parts[role]).prices is None:
+            problems.append(
+                f"budget.usd: the {role}'s prices are unknown; give it `prices`, or a budget of tokens"
+            )
+    reached = [
+        warning
+        for role in ROLES
+        if reach and parts[role] is not None and not problems
+        for warning in _reach(role, parts[role])
+    ]
     problems += passed_on.problems(parts["train"], parts["lora"])
     if problems:
         raise RecipeError("\n".join(problems))
     recipe = reading.recipe()
+    asked = ceilings.of(recipe, context)
     return _Looked(
         context=context,
         prompt=prompt,
-        teacher=said,
+        **said,
+        ceilings=asked,
         warnings=[
             *reached,
+            *_judges(recipe, asked),
             *_votes(recipe),
             *_references(context, recipe),
             *terms.reminders(recipe.teacher),
@@ -121,33 +165,33 @@ def _load(task: Task, split: str, problems: list[str]) -> tuple[Example, ...]:
     return examples
 
 
-def _ask_teacher(teacher: Teacher, name: str, problems: list[str]) -> str:
-    """Its name, and what its own `check` says; a teacher need not have one."""
+def _ask_itself(role: str, teacher: Teacher, name: str, problems: list[str]) -> str:
+    """Its name, and what its own `check` says; a teacher or judge need not have one."""
     own = getattr(teacher, "check", None)
     if own is None:
         return name
     try:
         said = own()
     except AsftError as error:
-        problems.append(f"teacher: {error}")
+        problems.append(f"{role}: {error}")
         return name
     return f"{name}: {said}" if said else name
 
 
-def _reach(teacher: Teacher) -> list[str]:
-    """What shows of a teacher that can be reached without a cost. Raises RecipeError where it cannot be."""
+def _reach(role: str, teacher: Teacher) -> list[str]:
+    """What shows of one that can be reached without a cost. Raises RecipeError where it cannot be."""
     own = getattr(teacher, "reach", None)
     try:
         return [] if own is None else list(asyncio.run(own()))
     except AsftError as error:
-        raise RecipeError(f"teacher: {error}") from None
+        raise RecipeError(f"{role}: {error}") from None
 
 
 def _first_prompt(writer: Writer, context: Context, problems: list[str]) -> tuple[Message, ...]:
     """The first request about the first seed that there is one about."""
     reason = ""
     for seed in context.seeds:
-        script = writer.write(_pick(seed), context, random.Random(0))
+        script = writer.write(ceilings.pick_of(seed), context, random.Random(0))
         try:
             requests = next(script)
         except StopIteration as end:
@@ -166,11 +210,20 @@ def _first_prompt(writer: Writer, context: Context, problems: list[str]) -> tupl
     return ()
 
 
-def _pick(example: Example) -> Pick:
-    return Pick(number=0, example=example, observation=None, score=None, draw=0)
-
-
 # What may not be meant
+
+
+def _judges(recipe: Recipe, asked: Ceilings) -> Iterator[str]:
+    """A judge that nobody asks, and a budget that may not do for the pool."""
+    if recipe.judge is not None and not asked.pool and not asked.filters.requests:
+        yield "judge: no criterion, selector or filter asks it, so it has no effect; leave it out"
+    if asked.pool and not ceilings.covers(recipe, asked.pool.values()):
+        most = ceilings.total(asked.pool.values())
+        yield (
+            f"budget: {', '.join(asked.pool)} may take {most.requests} requests and tokens {_tokens(most)} "
+            "in each round, which is more than the whole budget; where that is used up before the pool has "
+            "been judged, the run ends with nothing. Raise it, or give a smaller pool"
+        )
 
 
 def _votes(recipe: Recipe) -> Iterator[str]:
