@@ -1,8 +1,7 @@
 """Seeds as points, and the distances between them, exact and in bounded memory.
 
 An array may be far larger than memory and mapped from disk: rows are read a block at a time, always in
-the order of the ids, so that neither the order of the pool nor the block that a row happens to lie in
-changes a distance by even its last bit.
+the order of the ids, so that the order of the pool does not change even the last bit of a distance.
 """
 
 import random
@@ -120,14 +119,16 @@ def accepted(measurements: Measurements, like: Points) -> Points:
 def squared_between(left: Floats | Doubles, right: Floats | Doubles) -> Doubles:
     """Squared distances `[a, b]` of points `[a, d]` from points `[b, d]`, by one product of matrices.
 
-    |x|^2 - 2xy + |y|^2 in float64: in float32 it would lose what tells close points apart.
+    |x|^2 - 2xy + |y|^2 in float64: in float32 it would lose what tells close points apart. What is nearer
+    than rounding lets it tell, 1e-6 of the points' lengths, is at no distance, as points that are equal are.
     """
     x, y = left.astype(np.float64), right.astype(np.float64)
+    lengths = np.vecdot(x, x)[:, None] + np.vecdot(y, y)
     found: Doubles = x @ y.T
     found *= -2.0
-    found += np.vecdot(x, x)[:, None]
-    found += np.vecdot(y, y)
-    return np.maximum(found, 0.0, out=found)
+    found += lengths
+    found[found < 1e-12 * lengths] = 0.0
+    return found
 
 
 def spread(seeds: Points, first: int, rng: random.Random) -> Iterator[int]:

@@ -45,7 +45,8 @@ class Sparse:
         before = accepted(measurements, places)
         alone = _mean_to_nearest(places, before, self.neighbours)
         may_come = {example.id for example in free(measurements, self.max_draws)}
-        order = np.argsort(-alone, kind="stable")
+        # In float32 what is equal but for rounding is equal, and ids decide.
+        order = np.argsort(-alone.astype(np.float32), kind="stable")
         return iter([seeds[number] for number in order if seeds[number].id in may_come])
 
 

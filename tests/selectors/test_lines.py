@@ -74,6 +74,10 @@ def test_balanced_takes_hard_and_easy_seeds_in_turn() -> None:
     assert order(make("balanced", {"order": "hardest"}), "abcdef", SCORES) == "fcebda"
 
 
+def test_of_an_odd_number_the_one_in_the_middle_is_hard() -> None:
+    assert order(make("balanced", {"order": "hardest"}), "abc", SCORES[:3]) == "cab"
+
+
 def test_balanced_at_random_mixes_each_kind_by_itself() -> None:
     orders = {order(make("balanced"), "abcdef", SCORES, seed=seed) for seed in range(400)}
     # 3! orders of the hard ones times 3! of the easy ones, and hard ones at the even places in all.

@@ -83,6 +83,13 @@ def test_points_that_are_close_and_far_out_are_told_apart() -> None:
     assert squared_between(x, x).tolist() == [[0.0, 4.0], [4.0, 0.0]]
 
 
+def test_equal_points_are_at_no_distance_by_a_product_either() -> None:
+    # Of rows of 700 random numbers, rounding makes it about 1e-12 for most.
+    array = cloud(40, 700)
+    between = squared_between(array, array[::-1])
+    assert np.array_equal(between == 0.0, np.eye(40, dtype=bool)[::-1])
+
+
 # Clusters
 
 

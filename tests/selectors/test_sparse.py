@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import random
 
 import pytest
 from hypothesis import given
@@ -70,6 +71,16 @@ def test_the_order_is_that_of_a_loop_over_all_pairs(
     assert sorted(found) == sorted(at)
     # Means that are equal but for rounding may come either way.
     assert all(means[one] >= means[next_] - 1e-9 for one, next_ in itertools.pairwise(found))
+
+
+def test_ids_decide_between_seeds_that_are_the_same_to_the_last_bit() -> None:
+    rng = random.Random(0)
+    point = [rng.gauss(0, 1) for _ in range(300)]
+    others = {name: [rng.gauss(0, 1) for _ in range(300)] for name in "xyz"}
+    found = order(
+        make("sparse", {"neighbours": 5}), "xfzedycba", places={**dict.fromkeys("abcdef", point), **others}
+    )
+    assert found[3:] == "abcdef"
 
 
 def test_it_names_the_model_that_it_wants() -> None:
