@@ -18,19 +18,19 @@ def evaluate(
     *,
     max_new_tokens: int,
     batch_size: int,
-    engine: decoder.Engine | None = None,
+    by: decoder.Decoder | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> list[dict[str, Any]]:
     """One row per example, in their order: example_id, text, finish, grade, tags.
 
-    `engine`: who decodes; None: the student in memory.
+    `by`: who decodes; None: the student in memory.
     """
     answers = decoder.answer(
         loaded,
         [example.prompt for example in examples],
         max_new_tokens=max_new_tokens,
         batch_size=batch_size,
-        engine=engine,
+        by=by,
         progress=progress,
     )
     return [

@@ -32,11 +32,11 @@ LENGTH = 120
 FLAGS = ["--enforce-eager", "--max-model-len", "1024"]
 
 
-def compare(name: str, loaded: student.Loaded, prompts: Sequence[str], engine: decoder.Engine) -> list[str]:
+def compare(name: str, loaded: student.Loaded, prompts: Sequence[str], by: decoder.Decoder) -> list[str]:
     """What is wrong with greedy answers."""
     expected = decoder.decode(loaded, prompts, max_new_tokens=LENGTH, stats=True)
     began = time.monotonic()
-    found = decoder.decode(loaded, prompts, max_new_tokens=LENGTH, stats=True, engine=engine)
+    found = decoder.decode(loaded, prompts, max_new_tokens=LENGTH, stats=True, by=by)
     seconds = time.monotonic() - began
     wrong, ties = [], 0
     for number, (one, wanted) in enumerate(zip(found, expected, strict=True)):
@@ -66,7 +66,7 @@ def compare(name: str, loaded: student.Loaded, prompts: Sequence[str], engine: d
     return wrong
 
 
-def samples(name: str, loaded: student.Loaded, prompts: Sequence[str], engine: decoder.Engine) -> list[str]:
+def samples(name: str, loaded: student.Loaded, prompts: Sequence[str], by: decoder.Decoder) -> list[str]:
     """What is wrong with samples."""
 
     def drawn(order: Sequence[int]) -> dict[int, list[tuple[int, ...]]]:
@@ -78,7 +78,7 @@ def samples(name: str, loaded: student.Loaded, prompts: Sequence[str], engine: d
             temperature=1.5,
             top_p=0.95,
             max_new_tokens=LENGTH,
-            engine=engine,
+            by=by,
         )
         return {i: [one.token_ids for one in several] for i, several in zip(order, found, strict=True)}
 
@@ -111,17 +111,17 @@ def server(logs: Path) -> Iterator[str]:
         asyncio.run(made.stop())
 
 
-def check(name: str, adapter: str, prompts: Sequence[str], engine: OwnVLLM | Served) -> list[str]:
+def check(name: str, adapter: str, prompts: Sequence[str], by: OwnVLLM | Served) -> list[str]:
     wrong = []
     base = student.load(student.Student(), "cpu")
     try:
         for worn in (None, adapter):
             with student.wearing(base, worn) as loaded:
                 what = f"{name}, {'with the adapter' if worn else 'bare'}"
-                wrong += compare(what, loaded, prompts, engine)
-                wrong += samples(what, loaded, prompts[:20], engine)
+                wrong += compare(what, loaded, prompts, by)
+                wrong += samples(what, loaded, prompts[:20], by)
     finally:
-        engine.close()
+        by.close()
     return wrong
 
 

@@ -5,11 +5,11 @@ from collections.abc import Callable, Sequence
 from asft.decoder.batched import Batched
 from asft.decoder.chance import Chance
 from asft.decoder.limit import limit
-from asft.decoder.records import Decoded, Engine, Job, Row
+from asft.decoder.records import Decoded, Decoder, Job, Row
 from asft.student import Loaded, prompt_ids
 from asft.types import Answer, Finish
 
-__all__ = ["Batched", "Chance", "Decoded", "Engine", "Job", "Row", "answer", "decode", "limit", "sample"]
+__all__ = ["Batched", "Chance", "Decoded", "Decoder", "Job", "Row", "answer", "decode", "limit", "sample"]
 
 Told = Callable[[int], None]
 
@@ -20,7 +20,7 @@ def answer(
     *,
     max_new_tokens: int = 256,
     batch_size: int = 128,
-    engine: Engine | None = None,
+    by: Decoder | None = None,
     progress: Told | None = None,
 ) -> list[Answer]:
     """The answers alone; else as `decode`."""
@@ -29,7 +29,7 @@ def answer(
         prompts,
         max_new_tokens=max_new_tokens,
         batch_size=batch_size,
-        engine=engine,
+        by=by,
         progress=progress,
     )
     return [one.answer for one in found]
@@ -42,7 +42,7 @@ def decode(
     max_new_tokens: int = 256,
     batch_size: int = 128,
     stats: bool = False,
-    engine: Engine | None = None,
+    by: Decoder | None = None,
     progress: Told | None = None,
 ) -> list[Decoded]:
     """Answer each prompt greedily; the result has the order of the prompts.
@@ -50,11 +50,11 @@ def decode(
     `progress` is told how many are done. An answer that reaches `max_new_tokens` without an end token has
     finish "length". The tokens are those of transformers' own `generate`, which also writes them where
     greedy is not all that the model asks for. With `stats`, each answer has the statistics of its tokens, in
-    float32 from the logits that chose them; those that `generate` wrote have None. `engine`: who decodes
-    instead of the model in memory, `batch_size` answers at once.
+    float32 from the logits that chose them; those that `generate` wrote have None. `by`: who decodes
+    instead of the model in memory, and then says itself how many answers are written at once.
     """
     jobs = [Job(prompt=tuple(ids)) for ids in prompt_ids(loaded.tokenizer, prompts)]
-    rows = (engine or Batched(size=batch_size)).write(
+    rows = (by or Batched(size=batch_size)).write(
         loaded, jobs, max_new_tokens=max_new_tokens, stats=stats, progress=progress
     )
     return [_read(loaded, row) for row in rows]
@@ -72,7 +72,7 @@ def sample(
     max_new_tokens: int = 256,
     batch_size: int = 128,
     stats: bool = False,
-    engine: Engine | None = None,
+    by: Decoder | None = None,
     progress: Told | None = None,
 ) -> list[tuple[Decoded, ...]]:
     """Answer each prompt k times, with tokens drawn at random; the result has the order of the prompts.
@@ -97,7 +97,7 @@ def sample(
         if progress:
             progress(done // k)
 
-    written = (engine or Batched(size=batch_size)).write(
+    written = (by or Batched(size=batch_size)).write(
         loaded, jobs, max_new_tokens=max_new_tokens, stats=stats, progress=told
     )
     found = [_read(loaded, row) for row in written]

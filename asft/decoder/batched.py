@@ -48,7 +48,7 @@ class Batched:
         stats: bool,
         progress: Callable[[int], None] | None,
     ) -> list[Row]:
-        """See `Engine.write`. Rows that `generate` writes have no statistics."""
+        """See `Decoder.write`. Rows that `generate` writes have no statistics."""
         folded = replace(loaded, model=_folded(loaded.model))
         plain = _is_plain(folded.model)
         left = sorted(range(len(jobs)), key=lambda i: (len(jobs[i].prompt), i))

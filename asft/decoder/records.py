@@ -58,7 +58,7 @@ class Row:
         return _floats(self.nll[:count]) if self.nll else None
 
 
-class Engine(Protocol):
+class Decoder(Protocol):
     """Whoever decodes for a student."""
 
     def write(

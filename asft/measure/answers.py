@@ -32,7 +32,7 @@ def own(loaded: Loaded, pool: Pool, _: Mapping[str, Any], __: Measurements, told
         max_new_tokens=pool.max_new_tokens,
         batch_size=pool.batch_size,
         stats=True,
-        engine=pool.engine,
+        by=pool.decoder,
         progress=told,
     )
     rows = _tokens(loaded, pool.examples, found)
@@ -58,7 +58,7 @@ def samples(loaded: Loaded, pool: Pool, options: Mapping[str, Any], _: Measureme
         max_new_tokens=pool.max_new_tokens,
         batch_size=pool.batch_size,
         stats=True,
-        engine=pool.engine,
+        by=pool.decoder,
         progress=told,
     )
     flat = [one for several in found for one in several]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from asft.decoder import Engine
+from asft.decoder import Decoder
 from asft.student import Loaded
 from asft.types import Answer, Example, Measurements, Observation, Task, TokenArrays, TokenStats
 
@@ -32,7 +32,7 @@ class Pool:
     """Where own answers are cut off."""
     batch_size: int
     """Answers that are written at once."""
-    engine: Engine | None = None
+    decoder: Decoder | None = None
     """Who decodes, where it is not the student in memory."""
     train: Train | None = None
     """How adapters are trained for what needs some; None where nothing can be trained."""

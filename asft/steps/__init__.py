@@ -115,7 +115,7 @@ def evaluate(line: Line, number: int) -> None:
     def make(folder: Path) -> None:
         line.progress.start(f"round {number}: evaluate", len(line.test))
         with (
-            answering.engine(line) as engine,
+            answering.decoding(line) as by,
             student.wearing(line.base, str(adapter) if adapter else None) as loaded,
         ):
             rows = evaluation.evaluate(
@@ -124,7 +124,7 @@ def evaluate(line: Line, number: int) -> None:
                 line.test,
                 max_new_tokens=max_new_tokens,
                 batch_size=recipe.student.batch_size,
-                engine=engine,
+                by=by,
                 progress=line.progress.update,
             )
         write_jsonl(folder / "evaluate.jsonl", rows)

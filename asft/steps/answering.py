@@ -40,7 +40,7 @@ def limit(line: Line) -> int:
 
 
 @contextmanager
-def engine(line: Line) -> Iterator[decoder.Engine | None]:
+def decoding(line: Line) -> Iterator[decoder.Decoder | None]:
     """Who decodes; None: the student in memory. vLLM is started when it is first asked, and ends here."""
     options = line.recipe.student
     if options.decoder == "hf":

@@ -174,10 +174,10 @@ class _Waves:
             batch_size=recipe.student.batch_size,
         )
         with (
-            answering.engine(line) as engine,
+            answering.decoding(line) as by,
             student.wearing(line.base, str(previous) if previous else None) as loaded,
         ):
-            pool = dataclasses.replace(pool, engine=engine)
+            pool = dataclasses.replace(pool, decoder=by)
             found = parts.measure_in_parts(
                 folder, "", loaded, pool, wanted, round=self.number, progress=line.progress.update
             )

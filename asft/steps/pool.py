@@ -51,14 +51,14 @@ def measure(line: Line, number: int) -> None:
             train=train,
         )
         with (
-            answering.engine(line) as engine,
+            answering.decoding(line) as by,
             student.wearing(line.base, str(previous) if previous else None) as loaded,
         ):
             found = parts.measure_in_parts(
                 folder,
                 _key(settings, inputs),
                 loaded,
-                dataclasses.replace(pool, engine=engine),
+                dataclasses.replace(pool, decoder=by),
                 of_student,
                 round=number,
                 progress=line.progress.update,

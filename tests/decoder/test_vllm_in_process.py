@@ -41,7 +41,7 @@ def test_greedy_answers_are_those_of_transformers_with_the_nll_of_their_tokens(
     pocket: student.Loaded, engines: list[fake_vllm.Engine], vllm: OwnVLLM
 ) -> None:
     expected = decoder.decode(pocket, PROMPTS, max_new_tokens=40, stats=True)
-    found = decoder.decode(pocket, PROMPTS, max_new_tokens=40, stats=True, engine=vllm)
+    found = decoder.decode(pocket, PROMPTS, max_new_tokens=40, stats=True, by=vllm)
     assert {one.answer.finish for one in found} == {"stop", "length"}
     for one, wanted in zip(found, expected, strict=True):
         assert (one.answer.text, one.answer.finish) == (wanted.answer.text, wanted.answer.finish)
@@ -55,10 +55,8 @@ def test_greedy_answers_are_those_of_transformers_with_the_nll_of_their_tokens(
 def test_it_is_asked_for_what_the_student_would_do(
     pocket: student.Loaded, engines: list[fake_vllm.Engine], vllm: OwnVLLM
 ) -> None:
-    decoder.sample(
-        pocket, PROMPTS[:1], IDS[:1], k=2, temperature=0.7, top_p=0.9, max_new_tokens=5, engine=vllm
-    )
-    decoder.answer(pocket, PROMPTS[:1], max_new_tokens=6, engine=vllm)
+    decoder.sample(pocket, PROMPTS[:1], IDS[:1], k=2, temperature=0.7, top_p=0.9, max_new_tokens=5, by=vllm)
+    decoder.answer(pocket, PROMPTS[:1], max_new_tokens=6, by=vllm)
     [engine] = engines
     assert (engine.options.model, engine.options.dtype) == (str(student.POCKET), "float32")
     assert (engine.options.max_num_seqs, engine.options.enable_lora) == ("8", False)
@@ -84,7 +82,7 @@ def test_samples_do_not_depend_on_the_order(
             k=2,
             temperature=5.0,
             max_new_tokens=6,
-            engine=vllm,
+            by=vllm,
         )
         return {IDS[i]: [one.token_ids for one in several] for i, several in zip(rows, found, strict=True)}
 
@@ -100,7 +98,7 @@ def test_it_starts_when_it_is_first_asked_and_once_for_all_that_fits(
     small, large = adapter(tmp_path / "small", 4), adapter(tmp_path / "large", 12)
     for folder in (None, small, None, large, small):
         with student.wearing(pocket, folder) as loaded:
-            decoder.answer(loaded, PROMPTS[:1], max_new_tokens=2, engine=vllm)
+            decoder.answer(loaded, PROMPTS[:1], max_new_tokens=2, by=vllm)
     bare, eight, sixteen = engines
     assert [one.options.max_lora_rank for one in engines] == [None, "8", "16"]
     assert [one.running for one in engines] == [False, False, True]
@@ -120,7 +118,7 @@ def test_entropy_and_margin_come_from_the_scorer_and_the_nll_from_vllm(
     pool = measure.Pool(task=task, examples=tuple(task.load("seed")), max_new_tokens=12, batch_size=4)
     wanted = (needs.OWN, needs.samples(2, 1e-4))
     expected = measure.measure(pocket, pool, wanted)
-    with_vllm = measure.Pool(task=task, examples=pool.examples, max_new_tokens=12, batch_size=4, engine=vllm)
+    with_vllm = measure.Pool(task=task, examples=pool.examples, max_new_tokens=12, batch_size=4, decoder=vllm)
     found = measure.measure(pocket, with_vllm, wanted)
     for part in ("nll", "entropy", "margin"):
         np.testing.assert_allclose(
@@ -137,7 +135,7 @@ def test_a_prompt_that_it_refuses_ends_the_step(
     pocket: student.Loaded, engines: list[fake_vllm.Engine], vllm: OwnVLLM
 ) -> None:
     with pytest.raises(RequestError, match="vLLM refuses a request: The prompt is too long"):
-        decoder.answer(pocket, ["7" * 2100], max_new_tokens=2, engine=vllm)
+        decoder.answer(pocket, ["7" * 2100], max_new_tokens=2, by=vllm)
 
 
 def test_a_model_that_asks_for_what_vllm_does_not_know_is_told(
@@ -145,11 +143,11 @@ def test_a_model_that_asks_for_what_vllm_does_not_know_is_told(
 ) -> None:
     loaded = student.load(student.Student(), "cpu")
     loaded.model.generation_config.update(repetition_penalty=1.1)
-    decoder.answer(loaded, PROMPTS[:1], max_new_tokens=2, engine=vllm)
+    decoder.answer(loaded, PROMPTS[:1], max_new_tokens=2, by=vllm)
     assert engines[0].params[0].repetition_penalty == 1.1
     loaded.model.generation_config.update(no_repeat_ngram_size=3)
     with pytest.raises(DataError, match=r"sets no_repeat_ngram_size, which vLLM does not know.*decoder: hf"):
-        decoder.answer(loaded, PROMPTS[:1], max_new_tokens=2, engine=vllm)
+        decoder.answer(loaded, PROMPTS[:1], max_new_tokens=2, by=vllm)
 
 
 def test_where_vllm_is_not_installed_that_is_told(
@@ -157,11 +155,11 @@ def test_where_vllm_is_not_installed_that_is_told(
 ) -> None:
     monkeypatch.setattr("asft.decoder.vllm.in_process.find_spec", lambda name: None)
     with pytest.raises(FatalError, match=r"vLLM is not installed here; .*decoder: hf"):
-        decoder.answer(pocket, PROMPTS[:1], max_new_tokens=2, engine=vllm)
+        decoder.answer(pocket, PROMPTS[:1], max_new_tokens=2, by=vllm)
 
 
 def test_the_dtype_is_that_of_the_student(engines: list[fake_vllm.Engine], vllm: OwnVLLM) -> None:
     loaded = student.load(student.Student(), "cpu")
     loaded.model.to(torch.bfloat16)
-    decoder.answer(loaded, PROMPTS[:1], max_new_tokens=1, engine=vllm)
+    decoder.answer(loaded, PROMPTS[:1], max_new_tokens=1, by=vllm)
     assert engines[0].options.dtype == "bfloat16"

@@ -97,7 +97,7 @@ def endpoint(pocket: student.Loaded) -> Iterator[Endpoint]:
         thread.join()
 
 
-def engine(endpoint: Endpoint, **settings: Any) -> Served:
+def served_by(endpoint: Endpoint, **settings: Any) -> Served:
     return Served(**{"base_url": endpoint.url, "at_once": 3, "model": None, "key": None, **settings})
 
 
@@ -107,7 +107,7 @@ def test_greedy_answers_are_those_of_transformers_with_the_nll_of_their_tokens(
     seen: list[int] = []
     expected = decoder.decode(pocket, PROMPTS, max_new_tokens=40, stats=True)
     found = decoder.decode(
-        pocket, PROMPTS, max_new_tokens=40, stats=True, engine=engine(endpoint), progress=seen.append
+        pocket, PROMPTS, max_new_tokens=40, stats=True, by=served_by(endpoint), progress=seen.append
     )
     for one, wanted in zip(found, expected, strict=True):
         assert (one.answer.text, one.answer.finish) == (wanted.answer.text, wanted.answer.finish)
@@ -127,7 +127,7 @@ def test_samples_are_asked_for_with_a_seed_of_their_own(pocket: student.Loaded, 
         temperature=0.7,
         top_p=0.9,
         max_new_tokens=3,
-        engine=engine(endpoint, model="other"),
+        by=served_by(endpoint, model="other"),
     )
     asked = sorted(endpoint.asked("/v1/completions"), key=lambda body: str(body["seed"]))
     seeds = [decoder.Chance(seed=0, example_id=IDS[0], index=i, temperature=0.7).number for i in (0, 1)]
@@ -145,10 +145,10 @@ def test_an_adapter_is_loaded_once_and_taken_out_at_the_end(
 
     base = student.load(student.Student(), "cpu")
     get_peft_model(base.model, LoraConfig(r=4, task_type="CAUSAL_LM")).save_pretrained(str(tmp_path))
-    server = engine(endpoint)
+    server = served_by(endpoint)
     with student.wearing(pocket, str(tmp_path)) as loaded:
         for _ in range(2):
-            decoder.answer(loaded, PROMPTS[:1], max_new_tokens=2, engine=server)
+            decoder.answer(loaded, PROMPTS[:1], max_new_tokens=2, by=server)
     [asked] = endpoint.asked("/v1/load_lora_adapter")
     assert asked["lora_path"] == str(tmp_path.resolve())
     assert {body["model"] for body in endpoint.asked("/v1/completions")} == {asked["lora_name"]}
@@ -163,16 +163,16 @@ def test_what_fails_for_the_moment_is_asked_again(
 ) -> None:
     monkeypatch.setattr(served, "WAITS", (0.0, 0.0))
     endpoint.fails = [503, 500]
-    assert decoder.answer(pocket, PROMPTS[:1], max_new_tokens=4, engine=engine(endpoint))[0].text
+    assert decoder.answer(pocket, PROMPTS[:1], max_new_tokens=4, by=served_by(endpoint))[0].text
     endpoint.fails = [503, 500, 503]
     with pytest.raises(FatalError, match=r"/v1/models: HTTP 503: .*not now"):
-        decoder.answer(pocket, PROMPTS[:1], max_new_tokens=4, engine=engine(endpoint))
+        decoder.answer(pocket, PROMPTS[:1], max_new_tokens=4, by=served_by(endpoint))
 
 
 def test_what_it_refuses_is_told_at_once(pocket: student.Loaded, endpoint: Endpoint) -> None:
     endpoint.fails = [404]
     with pytest.raises(FatalError, match=r"HTTP 404: .*not now"):
-        decoder.answer(pocket, PROMPTS[:1], max_new_tokens=4, engine=engine(endpoint))
+        decoder.answer(pocket, PROMPTS[:1], max_new_tokens=4, by=served_by(endpoint))
     assert len(endpoint.calls) == 1
 
 
@@ -180,19 +180,19 @@ def test_a_server_that_is_not_there_is_told(pocket: student.Loaded, monkeypatch:
     monkeypatch.setattr(served, "WAITS", (0.0,))
     nowhere = Served(base_url="http://127.0.0.1:1/v1", at_once=1, model=None, key=None)
     with pytest.raises(FatalError, match=r"127.0.0.1:1/v1/models: .*refused; see student.vllm"):
-        decoder.answer(pocket, PROMPTS[:1], max_new_tokens=4, engine=nowhere)
+        decoder.answer(pocket, PROMPTS[:1], max_new_tokens=4, by=nowhere)
 
 
 def test_the_key_comes_from_the_environment_and_is_told_nowhere(
     pocket: student.Loaded, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = engine(endpoint, key="STUDENT_KEY")
+    asked = served_by(endpoint, key="STUDENT_KEY")
     with pytest.raises(FatalError, match="STUDENT_KEY, which is not set"):
-        decoder.answer(pocket, PROMPTS[:1], max_new_tokens=2, engine=asked)
+        decoder.answer(pocket, PROMPTS[:1], max_new_tokens=2, by=asked)
     monkeypatch.setenv("STUDENT_KEY", "very-secret")
-    decoder.answer(pocket, PROMPTS[:1], max_new_tokens=2, engine=asked)
+    decoder.answer(pocket, PROMPTS[:1], max_new_tokens=2, by=asked)
     assert endpoint.keys == {"Bearer very-secret"}
     endpoint.fails = [401]
     with pytest.raises(FatalError, match=r"HTTP 401: .*not now, Bearer \*\*\*") as caught:
-        decoder.answer(pocket, PROMPTS[:1], max_new_tokens=2, engine=asked)
+        decoder.answer(pocket, PROMPTS[:1], max_new_tokens=2, by=asked)
     assert "very-secret" not in str(caught.value)

@@ -41,7 +41,7 @@ class OwnVLLM:
         stats: bool,
         progress: Callable[[int], None] | None,
     ) -> list[Row]:
-        """See `Engine.write`. Raises FatalError where vLLM is missing, does not start, or dies."""
+        """See `Decoder.write`. Raises FatalError where vLLM is missing, does not start, or dies."""
         return asyncio.run(self._write(loaded, jobs, max_new_tokens, stats, progress))
 
     def close(self) -> None:

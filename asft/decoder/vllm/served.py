@@ -51,7 +51,7 @@ class Served:
         stats: bool,
         progress: Callable[[int], None] | None,
     ) -> list[Row]:
-        """See `Engine.write`. Raises FatalError where the server cannot be asked."""
+        """See `Decoder.write`. Raises FatalError where the server cannot be asked."""
         name = self._name(loaded)
 
         def one(job: Job) -> Row:
