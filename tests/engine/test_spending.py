@@ -1,18 +1,20 @@
 """No script and no step takes a run over its budget."""
 
+import asyncio
 from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
 from asft.budget import Budget
+from asft.engine import Ending, Endpoint, Engine
 from asft.errors import (
     BudgetError,
     CeilingError,
 )
 from asft.journal import Journal
 from asft.types import Script
-from tests.engine.driving import Run, Scripted, ask, jobs, two_steps
+from tests.engine.driving import PRICES, Run, Scripted, ask, jobs, two_steps
 
 
 def test_a_script_that_asks_for_more_than_its_ceiling_gets_an_error_and_no_call(run: Run) -> None:
@@ -78,3 +80,52 @@ def test_a_step_done_over_with_other_requests_makes_no_call_beyond_the_budget(ru
     with pytest.raises(BudgetError, match="31 requests"):
         run(teacher, jobs(100, lambda number: two_steps(number + 1000)), budget=budget)
     assert len(teacher.asked) <= 1
+
+
+def test_a_step_that_drives_twice_keeps_to_its_budget_over_both(run: Run) -> None:
+    # Each script takes 3 requests: the four of the first drive leave 4 of 16, which pays for one more.
+    budget = Budget(requests=16, timeout_share=0)
+    teacher = Scripted()
+
+    async def twice(journal: Journal) -> tuple[list[Ending], list[int]]:
+        endpoint = Endpoint(teacher=teacher, identity={"name": "test"}, prices=PRICES, concurrency=4)
+        endings, charged, numbers = list[Ending](), None, list[int]()
+        for first, wanted in ((0, 4), (4, None)):
+            # An engine and a loop of its own for each, as a teacher that takes turns needs them.
+            engine = Engine(journal, {"teacher": endpoint}, budget=budget)
+            async with engine:
+                charged = charged or engine.begin(1, "write")
+                ending = await engine.drive(
+                    [job for job in jobs(20) if job.number >= first],
+                    round=1,
+                    step="write",
+                    on_result=lambda outcome: bool(numbers.append(outcome.number)) or True,
+                    wanted=wanted,
+                    charged=charged,
+                )
+            endings.append(ending)
+        return endings, numbers
+
+    for _ in range(2):
+        with Journal(run.path) as journal:
+            assert asyncio.run(twice(journal)) == (["enough", "budget"], [0, 1, 2, 3, 4])
+            assert journal.spent().requests == 15
+    # The second time all of it came from the journal.
+    assert len(teacher.asked) == 15
+
+
+def test_a_reply_that_an_earlier_drive_of_the_step_has_used_is_not_charged_again(run: Run) -> None:
+    budget = Budget(requests=6, timeout_share=0)
+
+    async def same_again(journal: Journal) -> list[Ending]:
+        endpoint = Endpoint(teacher=Scripted(), identity={"name": "test"}, prices=PRICES, concurrency=1)
+        async with Engine(journal, {"teacher": endpoint}, budget=budget) as engine:
+            charged = engine.begin(1, "write")
+            return [
+                await engine.drive(jobs(1), round=1, step="write", on_result=lambda _: True, charged=charged)
+                for _ in range(5)
+            ]
+
+    with Journal(run.path) as journal:
+        assert asyncio.run(same_again(journal)) == ["all done"] * 5
+        assert journal.spent().requests == 3
