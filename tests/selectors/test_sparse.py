@@ -40,10 +40,9 @@ def test_where_something_was_accepted_it_is_lonely_no_more() -> None:
 
 def test_seeds_that_may_not_come_are_neighbours_all_the_same() -> None:
     options = {"neighbours": 1, "max_draws": 1}
-    # Without c, b would still have a; d would have b at 9. With it, all stay as they are, and c is not taken.
-    places = {"a": [0.0], "b": [3.0], "c": [4.0], "d": [10.0]}
-    # a 3, b 1, d 6.
-    assert order(make("sparse", options), "abcd", places=places, history={"c": 1}) == "dab"
+    # a is 0.5 from c, b 1.5, d 8. Without c, a and b would be 2 from each other.
+    places = {"a": [0.0], "b": [2.0], "c": [0.5], "d": [10.0]}
+    assert order(make("sparse", options), "abcd", places=places, history={"c": 1}) == "dba"
 
 
 @given(
