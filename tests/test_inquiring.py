@@ -245,6 +245,28 @@ def test_batches_are_ranked_and_the_mean_place_is_kept(tmp_path: Path) -> None:
     assert all(0.0 <= score <= 1.0 for score in scores)
 
 
+def test_two_needs_are_asked_in_one_step_and_weighed_together(whole: Path, tmp_path: Path) -> None:
+    criterion = {
+        "use": "acquisition",
+        "uncertainty": "judge",
+        "quality": {"use": "llm_pick", "passes": 1},
+        "alpha": 2.0,
+        "gamma": 1.0,
+    }
+    picks = up_to_select(tmp_path / "run", criterion=criterion, judge=noted(tmp_path / "calls"))
+    # A grade for each seed, as alone, and one ranking of all.
+    assert len(made(tmp_path / "calls")) == SEEDS + 1
+    rows = list(read_jsonl(tmp_path / "run" / "round-01" / "ask.jsonl"))
+    assert {row["example_id"]: row["signals"]["judge"] for row in rows} == grades(whole)
+    assert sorted(row["signals"]["llm_pick"] for row in rows) == [
+        pytest.approx(place / (SEEDS - 1)) for place in range(SEEDS)
+    ]
+    scores = [pick["score"] for pick in picks]
+    assert scores == sorted(scores, reverse=True)
+    # Ranks have the mean of a half: 2 x 1/2 + 1/2 + 1/2.
+    assert sum(scores) / SEEDS == pytest.approx(2.0)
+
+
 def test_replies_that_hold_no_grade_are_asked_for_again_and_then_counted(tmp_path: Path) -> None:
     up_to_select(tmp_path / "run", judge=noted(tmp_path / "calls", judge_unreadable=0.6))
     found = grades(tmp_path / "run")

@@ -20,6 +20,8 @@ class Incorrect:
 
     High is hard. As in LLM2LLM (arXiv 2403.15042), which writes from the seeds that the student gets
     wrong; there an answer is right or wrong, here a task may grade in between.
+
+    Costs k answers a seed. It needs a reference that answers can be graded by; with k: 1 most seeds tie.
     """
 
     k: Annotated[int, Field(ge=1)] = 1
@@ -61,6 +63,8 @@ class AnswerEntropy:
     the uncertainty of active learning, over what the student ends up saying and not over its words. Final
     answers are equal where the task says so ("18." and "18" are). An answer without one, or cut off by the
     limit, is unlike every other: nobody knows that two of them would have agreed.
+
+    Costs k answers a seed, and needs no reference.
     """
 
     k: Annotated[int, Field(ge=2)] = 8
@@ -87,6 +91,9 @@ class Disagreement:
     From 0 (all alike) to 1 - 1/k. High is hard. The share is the confidence of self-consistency (arXiv
     2203.11171), where the commonest answer is the one that counts. Final answers are equal where the task
     says so; an answer without one, or cut off by the limit, agrees with none.
+
+    Costs k answers a seed, and needs no reference. Unlike `answer_entropy`, it does not tell how the answers
+    that are not the commonest scatter.
     """
 
     k: Annotated[int, Field(ge=2)] = 8

@@ -41,7 +41,8 @@ class Judge:
     pairwise is the gap of Lion (arXiv 2305.12870), where the teacher is the judge, no reference is shown,
     and seeds with a gap of 1 point or more, on a scale from 1 to 10, are hard: here, 1/9 or more.
 
-    An answer that is the same as in the round before is not paid for again.
+    Costs one answer and one request a seed; pairwise, three requests. An answer that is the same as in the
+    round before is not paid for again. For tasks whose answers cannot be compared with a reference.
     """
 
     mode: Literal["absolute", "pairwise"] = "absolute"

@@ -36,6 +36,8 @@ class LLMPick:
     makes of them. Batches are put together anew in each pass and round, by the run's seed, so that a seed
     is compared with others each time; their sizes differ by at most one. A ranking that leaves a seed out
     or names one twice is asked for again; failing that, it says nothing of its batch.
+
+    Costs `passes` / `batch` requests a seed, anew in each round, and nothing of the student.
     """
 
     by: Literal["informativeness", "difficulty", "diversity"] = "informativeness"

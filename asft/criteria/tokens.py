@@ -23,6 +23,8 @@ class Loss:
     mean: -(1/T) sum over t of log p(a_t | question, a_<t), nats per token; sum: without the 1/T, nats.
     High is hard. arXiv 2512.00884 finds the loss of the student's own answer, high first, the best choice
     of seeds for synthetic data. The own answer is the greedy one, its end token included.
+
+    Costs one answer a seed; of the reference, one forward pass. The one to begin with.
     """
 
     of: Of = "own"
@@ -51,6 +53,8 @@ class Entropy:
     -(1/T) sum over t, and over all tokens v, of p_t(v) log p_t(v), nats per token: uncertainty sampling of
     active learning, for sequences. High is hard. The entropy over whole final answers is the criterion
     `answer_entropy`: it has options of its own, which would mean nothing here.
+
+    Costs what `loss` costs. It looks at all that might have been said, `loss` at what was.
     """
 
     of: Of = "own"
@@ -75,6 +79,9 @@ class LeastConfidence:
     confidence of active learning (Lewis and Gale 1994; Settles' survey, 2009), token by token: of the whole
     answer, 1 - product of the p_t is almost 1 for every long answer, and ranks by `loss` with reduce: sum.
     The own answer is the greedy one, so that a_t is the likeliest token, and its end token counts.
+
+    Costs one answer a seed. With reduce: worst it finds the one step at which an answer might have gone
+    another way, which a mean over a long answer hides.
     """
 
     reduce: Reduce = "mean"
@@ -99,6 +106,8 @@ class Margin:
     The difference of logarithms is that of the two logits, exact at any size; p1 - p2 is 1 to within
     rounding for most tokens of a greedy answer, and tells nothing apart there. It has no bound: where one
     sure token must not outweigh many others, take reduce: worst.
+
+    Costs one answer a seed.
     """
 
     reduce: Reduce = "mean"
