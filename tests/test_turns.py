@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -90,10 +91,10 @@ def turns(out: Path) -> list[dict[str, Any]]:
     return read_jsonl(file) if file.exists() else []
 
 
-def run(out: Path, **options: Any) -> list[dict[str, Any]]:
+def run(out: Path, changed: Mapping[str, Any] | None = None, **options: Any) -> list[dict[str, Any]]:
     """Run, and return what was done with the teacher; of replies in a row the first."""
     use = f"{Path(__file__).resolve()}:Sleepy"
-    made = recipe.read({**NANO, "teacher": {"use": use, "run": str(out), **options}})
+    made = recipe.read({**NANO, **(changed or {}), "teacher": {"use": use, "run": str(out), **options}})
     try:
         loop.run(made, out, source="", command=["asft"], redo=None, progress=Progress(io.StringIO()))
     finally:
@@ -119,6 +120,17 @@ def test_the_student_goes_the_teacher_wakes_writes_and_sleeps_and_the_student_is
     rows = turns(tmp_path / "run")
     assert [(row["round"], row["event"]) for row in rows] == [(n, e) for n in (1, 2) for e in events]
     assert all(row["resident"] > 0 and row["seconds"] >= 0 for row in rows)
+
+
+def test_where_a_filter_measures_teacher_and_student_take_turns_in_each_wave(tmp_path: Path) -> None:
+    filters = [{"use": "still_uncertain", "quantile": 0.9}]
+    noted = run(tmp_path / "run", {"rounds": 1, "filters": filters, "max_drafts": 6})
+
+    waves = len(list((tmp_path / "run" / "round-01" / "waves").glob("[0-9]*")))
+    assert waves > 1
+    assert [row["what"] for row in noted] == ["wake", "reply", "sleep"] * waves + ["stop"]
+    events = ["student away", "teacher awake", "teacher done", "student back"]
+    assert [row["event"] for row in turns(tmp_path / "run")] == events * waves
 
 
 def test_a_teacher_that_stays_has_no_need_of_the_students_place(tmp_path: Path) -> None:

@@ -3,11 +3,12 @@
 import asyncio
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from asft.budget import Budget
-from asft.engine import Ending, Endpoint, Engine
+from asft.engine import Ending, Endpoint, Engine, Outcome
 from asft.errors import (
     BudgetError,
     CeilingError,
@@ -90,6 +91,11 @@ def test_a_step_that_drives_twice_keeps_to_its_budget_over_both(run: Run) -> Non
     async def twice(journal: Journal) -> tuple[list[Ending], list[int]]:
         endpoint = Endpoint(teacher=teacher, identity={"name": "test"}, prices=PRICES, concurrency=4)
         endings, charged, numbers = list[Ending](), None, list[int]()
+
+        def taken(outcome: Outcome[Any]) -> bool:
+            numbers.append(outcome.number)
+            return True
+
         for first, wanted in ((0, 4), (4, None)):
             # An engine and a loop of its own for each, as a teacher that takes turns needs them.
             engine = Engine(journal, {"teacher": endpoint}, budget=budget)
@@ -99,7 +105,7 @@ def test_a_step_that_drives_twice_keeps_to_its_budget_over_both(run: Run) -> Non
                     [job for job in jobs(20) if job.number >= first],
                     round=1,
                     step="write",
-                    on_result=lambda outcome: bool(numbers.append(outcome.number)) or True,
+                    on_result=taken,
                     wanted=wanted,
                     charged=charged,
                 )
