@@ -17,6 +17,9 @@ GROUPS = 32
 """A piece is searched for its best two in groups: the maximum of each is one pass over memory, where looking
 for two at once is ten."""
 
+MOST_KEPT = 2**25
+"""So many logits are kept for a second reading: 128 MB."""
+
 
 def fold(read: Read, target: Tensor, *, vocab: int, piece: int) -> Tensor:
     """nll, entropy and margin, `[3, n]` float64, nats: of each token of `target`, `[n]`, under its own
@@ -65,6 +68,14 @@ def log_sums(read: Read, target: Tensor, *, vocab: int, piece: int) -> tuple[Ten
         logits[here, place] = -math.inf
         others = torch.logaddexp(others, logits.logsumexp(-1).double())
     return torch.logaddexp(others, chosen), others, chosen
+
+
+def again(read: Read, *, n: int, vocab: int, piece: int) -> Read:
+    """The same logits of n distributions, for one who reads them twice: made once, where there are few."""
+    if n * vocab > MOST_KEPT:
+        return read
+    pieces = [read(start, min(start + piece, vocab)).clone() for start in range(0, vocab, piece)]
+    return lambda start, end: pieces[start // piece].clone()
 
 
 def placed(target: Tensor, start: int, width: int) -> tuple[Tensor, Tensor]:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from asft.scorer.body import Apart, run, tile
-from asft.scorer.fold import log_sums, placed
+from asft.scorer.fold import MOST_KEPT, again, log_sums, placed
 from asft.scorer.head import Head
 from asft.scorer.plan import Row
 from asft.scorer.records import Floats
@@ -77,7 +77,9 @@ def gradients(network: Apart, rows: Sequence[Row], *, dims: int, seed: int) -> l
     sketch = Sketch.of(network.head, dims=dims, seed=seed)
     batch = run(network, rows)
     found = []
-    for states, target, lengths in batch.groups(tile(batch.states.device).rows):
+    vocab = len(network.head.weight)
+    most = min(tile(batch.states.device).rows, max(1, MOST_KEPT // vocab))
+    for states, target, lengths in batch.groups(most):
         found += _of_answers(network, states, target, lengths, sketch)
     return found
 
@@ -86,7 +88,8 @@ def _of_answers(
     network: Apart, states: Tensor, target: Tensor, lengths: list[int], sketch: Sketch
 ) -> list[Gradient]:
     piece = tile(states.device).piece
-    read, vocab = network.reader(states, piece)
+    once, vocab = network.reader(states, piece)
+    read = again(once, n=len(target), vocab=vocab, piece=piece)
     log_sum, others, _ = log_sums(read, target, vocab=vocab, piece=piece)
     total, beside = log_sum.float()[:, None], (others - log_sum).exp().float()
     places, signs = sketch.vocab

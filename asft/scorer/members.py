@@ -1,6 +1,5 @@
 """How far several students differ in what they expect, token by token, by an answer that all of them read."""
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -8,7 +7,7 @@ import torch
 from torch import Tensor
 
 from asft.scorer.body import Apart, Whole, grouped, run, tile
-from asft.scorer.fold import Read, log_sums
+from asft.scorer.fold import MOST_KEPT, Read, again, log_sums
 from asft.scorer.plan import Row
 
 TOKENS = 2048
@@ -25,8 +24,10 @@ class Heard:
     """The tokens, `[t]`."""
     reader: Callable[[Tensor, int], tuple[Read, int]]
     """Its head, which stays what it is when the student's adapter is taken off."""
+    vocab: int
+    """How many tokens it knows."""
     device: torch.device
-    """Where the head is."""
+    """Where it is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,8 +43,11 @@ class Apartness:
 def hear(network: Apart | Whole, rows: Sequence[Row]) -> list[Heard]:
     """What a student makes of each answer of a batch, in the order of its rows."""
     batch = run(network, rows)
+    _, vocab = network.reader(batch.states[:1], 1)
     return [
-        Heard(states=states.cpu(), target=target.cpu(), reader=network.reader, device=states.device)
+        Heard(
+            states=states.cpu(), target=target.cpu(), reader=network.reader, vocab=vocab, device=states.device
+        )
         for states, target, _ in batch.groups(1)
     ]
 
@@ -51,18 +55,20 @@ def hear(network: Apart | Whole, rows: Sequence[Row]) -> list[Heard]:
 @torch.inference_mode()
 def compare(heard: Sequence[Sequence[Heard]]) -> list[Apartness]:
     """How far the students differ on each answer; `heard` has, for each student, all answers in one order."""
+    if not heard[0]:
+        return []
     lengths = [len(one.target) for one in heard[0]]
+    vocab, device = heard[0][0].vocab, heard[0][0].device
+    piece = tile(device).piece
     found: list[Apartness] = []
-    for group in grouped(lengths, TOKENS // len(heard)):
+    for group in grouped(lengths, min(TOKENS, MOST_KEPT // vocab) // len(heard)):
         of_group = [[student[i] for i in group] for student in heard]
-        device = of_group[0][0].device
-        piece = tile(device).piece
-        made = [
-            student[0].reader(torch.cat([one.states for one in student]).to(device), piece)
+        reads = [
+            student[0].reader(torch.cat([one.states for one in student]).to(device), piece)[0]
             for student in of_group
         ]
         target = torch.cat([one.target for one in of_group[0]]).to(device)
-        nll, bald = apart([read for read, _ in made], target, vocab=made[0][1], piece=piece)
+        nll, bald = apart(reads, target, vocab=vocab, piece=piece)
         sizes = [lengths[i] for i in group]
         found += [
             Apartness(nll=tuple(of_each.mean(1).tolist()), bald=of_all.mean().item())
@@ -79,6 +85,8 @@ def apart(reads: Sequence[Read], target: Tensor, *, vocab: int, piece: int) -> t
     The vocabulary is read twice. The second is the mean over students of KL(p || mean p), which is the same
     and no small difference of large numbers.
     """
+    kept = len(reads) * len(target)
+    reads = [again(read, n=kept, vocab=vocab, piece=piece) for read in reads]
     sums = [log_sums(read, target, vocab=vocab, piece=piece) for read in reads]
     nll = torch.stack([log_sum - chosen for log_sum, _, chosen in sums])
     bald = torch.zeros(len(target), dtype=torch.float64, device=target.device)
@@ -87,6 +95,8 @@ def apart(reads: Sequence[Read], target: Tensor, *, vocab: int, piece: int) -> t
         log_p = torch.stack(
             [read(start, end) - s[0].float()[:, None] for read, s in zip(reads, sums, strict=True)]
         )
-        mean = log_p.logsumexp(0) - math.log(len(reads))
-        bald += (log_p.exp() * (log_p - mean)).sum((0, 2)).double() / len(reads)
+        p = log_p.exp()
+        # Where all of them are 0 in float32, their products are, too.
+        mean = p.mean(0).clamp_(min=torch.finfo(p.dtype).tiny)
+        bald += log_p.sub_(mean.log_()).mul_(p).sum((0, 2)).double() / len(reads)
     return nll, bald.clamp(min=0.0)

@@ -9,7 +9,7 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from asft import scorer, student
-from asft.scorer import Row
+from asft.scorer import Row, fold
 from asft.scorer.body import grouped
 from asft.scorer.members import Heard, apart, compare, hear
 
@@ -111,3 +111,23 @@ def test_neighbours_are_grouped_up_to_a_size_and_a_long_one_stands_alone() -> No
     assert grouped([3, 3, 3, 9, 1, 1], 6) == [[0, 1], [2], [3], [4, 5]]
     assert grouped([9], 6) == [[0]]
     assert grouped([], 6) == []
+
+
+@pytest.mark.parametrize("kept", [1, 10**9])
+def test_logits_that_are_kept_and_those_that_are_made_twice_are_the_same(
+    kept: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fold, "MOST_KEPT", kept)
+    z, calls = torch.arange(12.0).view(2, 6), []
+
+    def read(start: int, end: int) -> torch.Tensor:
+        calls.append(start)
+        return z[:, start:end].clone()
+
+    reader = fold.again(read, n=2, vocab=6, piece=4)
+    for _ in range(2):
+        made = torch.cat([reader(0, 4), reader(4, 6)], 1)
+        assert torch.equal(made, z)
+        # What is read may be written into.
+        reader(0, 4).fill_(-1.0)
+    assert len(calls) == (6 if kept == 1 else 2)
