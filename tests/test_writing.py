@@ -275,6 +275,21 @@ def test_a_filter_that_asks_and_waits_is_refused(tmp_path: Path, rule: Rule, sen
         Step(tmp_path / "journal.sqlite", (rule,))(Teacher())
 
 
+def test_two_filters_that_need_the_same_otherwise_are_told_before_anything_is_asked(tmp_path: Path) -> None:
+    @dataclass
+    class Sampled(Rule):
+        k: int = 2
+
+        @property
+        def needs(self) -> tuple[Need, ...]:
+            return (needs.samples(self.k, 0.7),)
+
+    teacher = Teacher()
+    with pytest.raises(RecipeError, match="filters: two parts of the recipe need 'samples'"):
+        Step(tmp_path / "journal.sqlite", (Sampled(keeps=bool), Sampled(keeps=bool, k=3)))(teacher)
+    assert not teacher.asked
+
+
 # Whatever the budget and the timing
 
 

@@ -40,7 +40,8 @@ class Consistency:
 
     def __post_init__(self) -> None:
         """Read the prompt. Raises PromptError for one that does not fit."""
-        self._form.check(("question",))
+        if self.by != "student":
+            self._form.check(("question",))
 
     @property
     def needs(self) -> tuple[Need, ...]:

@@ -1,6 +1,8 @@
 """The write step: drafts, verdicts, and what the student makes of the drafts where filters read that."""
 
 import dataclasses
+import hashlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -148,15 +150,15 @@ class _Waves:
         folder = self.folder / name
         key = self._key(examples, wanted, accepted)
         if not _is_kept(folder, key):
-            clear(folder)
-            folder.mkdir(parents=True)
-            self._measure(folder, what, examples, wanted, accepted)
+            folder.mkdir(exist_ok=True)
+            self._measure(folder, key, what, examples, wanted, accepted)
             write_json(folder / "made_from.json", {**key, "files": _digests(folder)})
         return measurements.read(folder, examples, round=self.number)
 
     def _measure(
         self,
         folder: Path,
+        key: Mapping[str, Any],
         what: str,
         examples: tuple[Example, ...],
         wanted: Sequence[Need],
@@ -164,6 +166,7 @@ class _Waves:
     ) -> None:
         line, recipe = self.line, self.line.recipe
         previous = line.adapter(self.number - 1)
+        of_key = hashlib.blake2b(json.dumps(key, sort_keys=True).encode(), digest_size=8).hexdigest()
         line.progress.start(f"round {self.number}{what}", len(wanted) * len(examples))
         pool = measuring.Pool(
             task=recipe.task,
@@ -179,7 +182,7 @@ class _Waves:
         ):
             pool = dataclasses.replace(pool, decoder=by)
             found = parts.measure_in_parts(
-                folder, "", loaded, pool, wanted, round=self.number, progress=line.progress.update
+                folder, of_key, loaded, pool, wanted, round=self.number, progress=line.progress.update
             )
         measurements.write(folder, found)
         parts.forget(folder)

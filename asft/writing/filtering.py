@@ -37,28 +37,22 @@ class Order:
     """Read what was accepted before."""
     ceiling: Ceiling
     """The most that all of them can ask about one draft."""
+    needs: tuple[Need, ...]
+    """What has to be measured of the drafts."""
+    pool_needs: tuple[Need, ...]
+    """What has to be measured of the pool."""
 
     @property
     def all(self) -> tuple[Placed, ...]:
         """All of them."""
         return (*self.alone, *self.measured, *self.ordered)
 
-    @property
-    def needs(self) -> tuple[Need, ...]:
-        """What has to be measured of the drafts. Raises RecipeError where two filters need it otherwise."""
-        return needs.joined(need for one in self.all for need in one.filter.needs)
-
-    @property
-    def pool_needs(self) -> tuple[Need, ...]:
-        """What has to be measured of the pool. Raises RecipeError where two filters need it otherwise."""
-        return needs.joined(need for one in self.all for need in one.filter.pool_needs)
-
 
 def order(filters: Sequence[Filter], settings: Sequence[Mapping[str, Any]], context: Context) -> Order:
     """The filters of a recipe, whose `settings` name them, in order.
 
-    Raises RecipeError for one that asks somebody and is ordered or has needs, and for a need of a filter that
-    is not the student's.
+    Raises RecipeError for one that asks somebody and is ordered or has needs, for a need that is not the
+    student's, and for two filters that need the same otherwise.
     """
     placed = [
         Placed(place=place, name=str(options["use"]), filter=one)
@@ -74,7 +68,16 @@ def order(filters: Sequence[Filter], settings: Sequence[Mapping[str, Any]], cont
         measured=tuple(one for one in placed if one.filter.needs and not one.filter.ordered),
         ordered=tuple(one for one in placed if one.filter.ordered),
         ceiling=total(ceilings.values()),
+        needs=_joined(need for one in placed for need in one.filter.needs),
+        pool_needs=_joined(need for one in placed for need in one.filter.pool_needs),
     )
+
+
+def _joined(wanted: Iterable[Need]) -> tuple[Need, ...]:
+    try:
+        return needs.joined(wanted)
+    except RecipeError as error:
+        raise RecipeError(f"filters: {error}") from None
 
 
 def _check(one: Placed, asks: bool) -> None:

@@ -89,4 +89,4 @@ def test_a_question_that_is_too_long_is_not_asked(make: Make, context: Making) -
 )
 def test_what_cannot_be_meant_is_refused(make: Make, options: dict[str, Any], sentence: str) -> None:
     with pytest.raises((PluginError, PromptError), match=sentence):
-        make("consistency", options)
+        make("consistency", {"by": "teacher", **options})
