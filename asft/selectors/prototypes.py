@@ -19,8 +19,7 @@ from asft.types import Example, Measurements, Need
 
 @plugin
 class Prototypes:
-    """One seed for each kind of question that the student is unsure of: what is uncertain is clustered, and
-    the seed nearest to each centre stands for its cluster.
+    """One seed for each kind of question that the student is unsure of: the centres of what is uncertain.
 
     After "Active Synthesis", section 4.3. The uncertain part is the top share of the scores; k-means on the
     embeddings of the questions, which have unit length, makes as many clusters of it as seeds are asked for.
