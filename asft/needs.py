@@ -22,6 +22,9 @@ from asft.types import Need
 
 Of = Literal["own", "gold"]
 
+NOT_BY_EXAMPLE = ("accepted_embedding", "reference_gradient")
+"""Arrays whose rows are not about the examples of the pool."""
+
 GOLD = Need(name="gold")
 OWN = Need(name="own")
 

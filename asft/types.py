@@ -379,7 +379,11 @@ class Selector(Protocol):
     def select(
         self, measurements: Measurements, scores: Sequence[float | None], n: int, rng: random.Random
     ) -> Iterator[Example]:
-        """Distinct seeds, best first, at least n of them if there are as many. Depends on nothing else."""
+        """Distinct seeds, best first, at least n of them if there are as many. Depends on nothing else.
+
+        n is how many examples the round wants; more seeds are used where drafts are dropped, and where no
+        more are given, the order is gone round again.
+        """
         ...
 
 

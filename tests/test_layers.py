@@ -55,6 +55,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "asft.scorer.*",
         "asft.decoder.*",
         "asft.measurements",
+        "asft.needs",
         "asft.rundir",
     },
     "asft.evaluate": {

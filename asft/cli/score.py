@@ -4,8 +4,6 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from asft.errors import RecipeError
 
 
@@ -86,6 +84,8 @@ def _section(option: str, text: str) -> Any:
     """A name as it is; a section as YAML."""
     if not text.lstrip().startswith("{"):
         return text
+    import yaml
+
     try:
         made = yaml.safe_load(text)
     except yaml.YAMLError as error:

@@ -8,6 +8,7 @@ import numpy as np
 
 from asft import measurements
 from asft.measure import Pool, measure
+from asft.needs import NOT_BY_EXAMPLE
 from asft.rundir import clear
 from asft.student import Loaded
 from asft.types import Measurements, Need, TokenArrays
@@ -16,8 +17,6 @@ PART = 512
 """Examples of a part: enough that answers of like length find each other, and minutes of work at most."""
 OF_THE_POOL = ("reference_gradient", "ensemble")
 """Needs that look at the pool as a whole, and are measured of all parts together."""
-NOT_BY_EXAMPLE = ("accepted_embedding",)
-"""Arrays whose rows are not about the examples: every part has the same."""
 
 
 def measure_in_parts(

@@ -10,13 +10,11 @@ from pydantic import BeforeValidator
 
 from asft import registry
 from asft.errors import AsftError
+from asft.needs import NOT_BY_EXAMPLE
 from asft.selectors.free import row_by_id, score_by_id
 from asft.types import Example, Measurements, Selector, TokenArrays
 
 V = TypeVar("V")
-
-_WHOLE = ("accepted_embedding", "reference_gradient")
-"""Arrays whose rows are not about the examples of the pool."""
 
 
 def _written_out(value: object) -> Mapping[str, Any]:
@@ -65,7 +63,7 @@ def part(measurements: Measurements, rows: Sequence[int]) -> Measurements:
         measurements,
         examples=tuple(measurements.examples[row] for row in rows),
         observations=tuple(measurements.observations[row] for row in rows),
-        arrays=_Cut(measurements.arrays, lambda name, array: array if name in _WHOLE else array[at]),
+        arrays=_Cut(measurements.arrays, lambda name, array: array if name in NOT_BY_EXAMPLE else array[at]),
         tokens=_Cut(measurements.tokens, lambda _, ragged: _ragged(ragged, rows)),
     )
 

@@ -201,7 +201,7 @@ def select(line: Line, number: int) -> None:
         seen = measured(line, number)
         scores = recipe.criterion.score(seen)
         rng = random.Random(f"{recipe.seed} select {number}")
-        chosen = recipe.selector.select(seen, scores, recipe.max_drafts, rng)
+        chosen = recipe.selector.select(seen, scores, recipe.per_round, rng)
         order = list(islice(chosen, recipe.max_drafts))
         score = dict(zip((example.id for example in line.seeds), scores, strict=True))
         write_jsonl(
@@ -226,7 +226,7 @@ def select(line: Line, number: int) -> None:
     line.once(
         number,
         "select",
-        settings=line.part("criterion", "selector", "seed", "max_drafts"),
+        settings=line.part("criterion", "selector", "seed", "per_round", "max_drafts"),
         inputs=[
             *(line.dir.file(number, name) for name in measurements.FILES),
             *([line.dir.file(number, "ask.jsonl")] if asked else []),
