@@ -106,27 +106,27 @@ def draw(logits: Tensor, uniform: Tensor, temperature: Tensor, top_p: Tensor) ->
     per token of the vocabulary would cost more than the model's head.
     """
     tempered = logits.double() / temperature[:, None]
-    p = (tempered - tempered.amax(-1, keepdim=True)).exp()
-    p = p.where(p >= _least(p, top_p), 0.0)
+    best = tempered.amax(-1, keepdim=True)
+    p = (tempered - best).exp()
+    if bool((top_p < 1.0).any()):
+        p = p.where(logits >= _least(logits, p, best, temperature, top_p), 0.0)
     sums = p.cumsum(-1)
     return torch.searchsorted(sums, uniform[:, None] * sums[:, -1:], right=True)[:, 0]
 
 
-def _least(p: Tensor, top_p: Tensor) -> Tensor:
-    """The least of `p` `[b, vocab]`, which has any sum, that is not cut off: `[b, 1]`.
+def _least(logits: Tensor, p: Tensor, best: Tensor, temperature: Tensor, top_p: Tensor) -> Tensor:
+    """The least logit of each row that is not cut off: `[b, 1]`.
 
     A vocabulary is not sorted as a whole: the likeliest tokens of most distributions are few.
     """
-    whole = top_p >= 1.0
-    if bool(whole.all()):
-        return torch.zeros_like(p[:, :1])
+    whole = (top_p >= 1.0)[:, None]
     wanted = p.sum(-1, keepdim=True) * top_p[:, None]
     count = min(NUCLEUS, p.shape[1])
     while True:
-        top = p.topk(count, dim=-1).values
-        sums = top.cumsum(-1)
-        if count == p.shape[1] or bool((whole[:, None] | (sums[:, -1:] >= wanted)).all()):
+        top = logits.topk(count, dim=-1).values
+        sums = (top.double() / temperature[:, None] - best).exp().cumsum(-1)
+        if count == p.shape[1] or bool((whole | (sums[:, -1:] >= wanted)).all()):
             break
         count = min(8 * count, p.shape[1])
     last = (sums < wanted).sum(-1, keepdim=True).clamp(max=count - 1)
-    return top.gather(-1, last).masked_fill(whole[:, None], 0.0)
+    return top.gather(-1, last).masked_fill(whole, -torch.inf)
