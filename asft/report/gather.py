@@ -122,13 +122,22 @@ def _funnel(row: Row) -> Funnel | None:
         written=count(row, "written"),
         kept=count(row, "kept"),
         lost=tuple(sorted(lost, key=lambda one: (-one.drafts, one.by, one.reason))),
-        yields=tuple(_yield(one) for one in parts(row, "filters")),
+        yields=_yields(parts(row, "filters")),
     )
 
 
-def _yield(row: Row) -> Yield:
+def _yields(rows: Sequence[Row]) -> tuple[Yield, ...]:
+    """Of two filters of one kind, each is named with its place in the recipe."""
+    names = [text(row, "filter") or "" for row in rows]
+    return tuple(
+        _yield(f"{name} (filters.{count(row, 'place')})" if names.count(name) > 1 else name, row)
+        for name, row in zip(names, rows, strict=True)
+    )
+
+
+def _yield(name: str, row: Row) -> Yield:
     return Yield(
-        filter=text(row, "filter") or "",
+        filter=name,
         place=count(row, "place"),
         seen=count(row, "seen"),
         kept=count(row, "kept"),

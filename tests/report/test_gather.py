@@ -108,17 +108,17 @@ def test_each_filter_tells_its_yield_by_round_and_in_all(copy: Path) -> None:
     with_yields(copy)
     facts = read_facts(copy)
     assert [row.cells for row in tables.yields(facts).rows] == [
-        ("1", "agrees", "100", "60", "38", "2", "60.0%"),
-        ("1", "agrees", "60", "60", "0", "0", "100.0%"),
-        ("2", "agrees", "100", "50", "48", "2", "50.0%"),
-        ("2", "agrees", "50", "50", "0", "0", "100.0%"),
+        ("1", "agrees (filters.0)", "100", "60", "38", "2", "60.0%"),
+        ("1", "agrees (filters.3)", "60", "60", "0", "0", "100.0%"),
+        ("2", "agrees (filters.0)", "100", "50", "48", "2", "50.0%"),
+        ("2", "agrees (filters.3)", "50", "50", "0", "0", "100.0%"),
     ]
     # 200 came to the first and 110 are kept; those are what came to the second.
     assert [row.cells for row in tables.all_yields(facts).rows] == [
-        ("agrees", "200", "110", "86", "4", "55.0%"),
-        ("agrees", "110", "110", "0", "0", "100.0%"),
+        ("agrees (filters.0)", "200", "110", "86", "4", "55.0%"),
+        ("agrees (filters.3)", "110", "110", "0", "0", "100.0%"),
     ]
-    assert "Filter  Seen  Kept  Dropped  Undecided  Kept of seen\nagrees   200" in terminal(copy)
+    assert "Seen  Kept  Dropped  Undecided  Kept of seen\nagrees (filters.0)   200" in terminal(copy)
     assert "<h3>What each filter kept</h3>" in page(facts)
     assert "### What each filter kept" in markdown(facts)
 
