@@ -55,6 +55,7 @@ def funnel(line: Line, number: int) -> dict[str, Any]:
     verdicts = read_jsonl(line.dir.file(number, "filter.jsonl"))
     scores = read_jsonl(line.dir.file(number, "score.jsonl"))
     written = read_json(line.dir.file(number, "write.json"))
+    names = Counter(one["filter"] for one in written.get("filters", []))
     return {
         "seeds": len(scores),
         "scored": sum(row["score"] is not None for row in scores),
@@ -62,8 +63,8 @@ def funnel(line: Line, number: int) -> dict[str, Any]:
         "drafts": len(drafts),
         "written": sum(row["example"] is not None for row in drafts),
         "kept": sum(verdict["decision"] == "keep" for verdict in verdicts),
-        "dropped": _reasons(verdicts, "drop"),
-        "undecided": _reasons(verdicts, "undecided"),
+        "dropped": _reasons(verdicts, "drop", names),
+        "undecided": _reasons(verdicts, "undecided", names),
         "filters": written.get("filters", []),
         "no_draft": dict(
             Counter(phrase(row["reason"]) for row in drafts if row["example"] is None).most_common()
@@ -71,22 +72,20 @@ def funnel(line: Line, number: int) -> dict[str, Any]:
     }
 
 
-def _reasons(verdicts: Sequence[Mapping[str, Any]], decision: str) -> dict[str, dict[str, int]]:
+def _reasons(
+    verdicts: Sequence[Mapping[str, Any]], decision: str, names: Mapping[str, int]
+) -> dict[str, dict[str, int]]:
     """Filter -> reason -> drafts that it so decided on, the commonest first.
 
-    Of two filters of one kind, each is named with its place in the recipe.
+    `names`: how many filters of each name there are; of two, each is named with its place in the recipe.
     """
     found: dict[str, Counter[str]] = {}
     for verdict in verdicts:
         if verdict["decision"] == decision:
-            found.setdefault(_name(verdict, verdicts), Counter())[phrase(verdict["reason"])] += 1
+            name = verdict["filter"]
+            label = f"{name} (filters.{verdict['place']})" if names.get(name, 0) > 1 else name
+            found.setdefault(label, Counter())[phrase(verdict["reason"])] += 1
     return {name: dict(reasons.most_common()) for name, reasons in sorted(found.items())}
-
-
-def _name(verdict: Mapping[str, Any], verdicts: Sequence[Mapping[str, Any]]) -> str:
-    name, place = verdict["filter"], verdict.get("place")
-    alike = {other.get("place") for other in verdicts if other["filter"] == name}
-    return str(name) if len(alike) < 2 else f"{name} (filters.{place})"
 
 
 def phrase(reason: str) -> str:
