@@ -145,6 +145,8 @@ def _put_on(base: Loaded, adapter: str) -> Loaded:
 
 def prompt_ids(tokenizer: Any, prompts: Sequence[str]) -> list[list[int]]:
     """Token ids up to where the answer starts: by the chat template where there is one, else plain text."""
+    if not prompts:
+        return []
     if not tokenizer.chat_template:
         plain: list[list[int]] = tokenizer([f"{prompt}\n" for prompt in prompts])["input_ids"]
         return plain
@@ -156,5 +158,7 @@ def prompt_ids(tokenizer: Any, prompts: Sequence[str]) -> list[list[int]]:
 
 def answer_ids(loaded: Loaded, texts: Sequence[str]) -> list[list[int]]:
     """Token ids of answers as the student is trained to write them, the end token included."""
+    if not texts:
+        return []
     ids: list[list[int]] = loaded.tokenizer(list(texts), add_special_tokens=False)["input_ids"]
     return [[*row, loaded.tokenizer.eos_token_id] for row in ids]

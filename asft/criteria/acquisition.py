@@ -56,12 +56,13 @@ class Acquisition:
     accepted before, where there is one, and of its mean distance to its `neighbours` nearest in the pool
     (its rarity). High is chosen first.
 
-    The weighing is that of ADDE; that it is done on ranks is ours, and so are the two distances. A weight may
-    change from round to round: [1.0, 0.5] is 1 in the first and 0.5 in all that follow. A seed that lacks a
-    part that counts in the round has no score, and a part that never counts is not measured.
+    That it is done on ranks is ours, and so are the two distances. A weight may change from round to round:
+    [1.0, 0.5] is 1 in the first and 0.5 in all that follow. A seed that lacks a part that counts in the round
+    has no score, and a part that never counts is not measured.
 
-    Costs what its parts cost, and a forward pass over each question for diversity. For runs of many rounds,
-    where what is hardest is soon alike.
+    Cost: what its parts cost, and a forward pass over each question for diversity.
+    When: a run has many rounds, and what is hardest is soon alike.
+    Source: the weighing is that of ADDE.
     """
 
     uncertainty: Annotated[Mapping[str, Any], BeforeValidator(_written_out)] = Field(

@@ -18,10 +18,12 @@ Temperature = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 class Incorrect:
     """The share of the student's k answers that are wrong: the mean of (1 - grade), from 0 to 1.
 
-    High is hard. As in LLM2LLM (arXiv 2403.15042), which writes from the seeds that the student gets
-    wrong; there an answer is right or wrong, here a task may grade in between.
+    High is hard. In LLM2LLM, which writes from the seeds that the student gets wrong, an answer is right or
+    wrong; here a task may grade in between.
 
-    Costs k answers a seed. It needs a reference that answers can be graded by; with k: 1 most seeds tie.
+    Cost: k answers a seed.
+    When: answers can be graded by the reference; with k: 1 most seeds tie.
+    Source: LLM2LLM, arXiv 2403.15042.
     """
 
     k: Annotated[int, Field(ge=1)] = 1
@@ -59,12 +61,13 @@ class Incorrect:
 class AnswerEntropy:
     """How widely the student's answers scatter: the entropy over the final answers of k samples, in nats.
 
-    -sum over the different final answers c of n_c/k log(n_c/k), from 0 (all alike) to log k. High is hard:
-    the uncertainty of active learning, over what the student ends up saying and not over its words. Final
-    answers are equal where the task says so ("18." and "18" are). An answer without one, or cut off by the
-    limit, is unlike every other: nobody knows that two of them would have agreed.
+    -sum over the different final answers c of n_c/k log(n_c/k), from 0 (all alike) to log k. High is hard.
+    Final answers are equal where the task says so ("18." and "18" are). An answer without one, or cut off by
+    the limit, is unlike every other: nobody knows that two of them would have agreed.
 
-    Costs k answers a seed, and needs no reference.
+    Cost: k answers a seed.
+    When: what the student ends up saying is to count, and not its words; it needs no reference.
+    Source: the entropy criterion of "Active Synthesis"; uncertainty sampling of active learning.
     """
 
     k: Annotated[int, Field(ge=2)] = 8
@@ -88,12 +91,14 @@ class AnswerEntropy:
 class Disagreement:
     """How far the student is from agreeing with itself: 1 - share of the commonest final answer among k.
 
-    From 0 (all alike) to 1 - 1/k. High is hard. The share is the confidence of self-consistency (arXiv
-    2203.11171), where the commonest answer is the one that counts. Final answers are equal where the task
-    says so; an answer without one, or cut off by the limit, agrees with none.
+    From 0 (all alike) to 1 - 1/k. High is hard. The share is the confidence of self-consistency, where the
+    commonest answer is the one that counts. Final answers are equal where the task says so; an answer without
+    one, or cut off by the limit, agrees with none.
 
-    Costs k answers a seed, and needs no reference. Unlike `answer_entropy`, it does not tell how the answers
-    that are not the commonest scatter.
+    Cost: k answers a seed.
+    When: there is no reference, and it does not matter how the answers scatter that are not the commonest,
+    as it does to `answer_entropy`.
+    Source: self-consistency, arXiv 2203.11171.
     """
 
     k: Annotated[int, Field(ge=2)] = 8

@@ -19,10 +19,13 @@ Examples = Annotated[int, Field(ge=1)]
 class EnsembleVariance:
     """How far an ensemble scatters: the variance over its members of the mean nll of the own answer.
 
-    (1/K) sum over members k of (nll_k - mean nll)^2, with nll_k in nats per token. High is hard. As in
-    "Active Synthesis". A member is a LoRA adapter on the base student, trained as the recipe trains, with a
-    seed of its own. It is trained on what earlier rounds accepted, and on references of the pool before there
-    is any; so every round costs K short training runs, and a pass over the own answers for each.
+    (1/K) sum over members k of (nll_k - mean nll)^2, with nll_k in nats per token. High is hard. A member is
+    a LoRA adapter on the base student, trained as the recipe trains, with a seed of its own. It is trained on
+    what earlier rounds accepted, and on references of the pool before there is any.
+
+    Cost: one answer a seed; K short training runs a round, and a forward pass for each member.
+    When: what more data of this kind could still change is to be told from what is hard for good.
+    Source: "Active Synthesis".
     """
 
     members: Members = 4
@@ -51,10 +54,13 @@ class Bald:
     """What the members of an ensemble disagree about: mutual information of token and member, nats per token.
 
     (1/T) sum over t of H(mean over members of p_t) - mean over members of H(p_t), along the student's own
-    answer: Bayesian active learning by disagreement (Houlsby 2011, arXiv 1112.5745), exact over the whole
-    vocabulary. High is hard. It is 0 where all members say the same, however unsure they are of it: a
-    question that has many good answers is not hard for that. It lies between 0 and ln(members). There the
-    members are drawn from a posterior; here they are LoRA adapters, trained as for `ensemble_variance`.
+    answer, exact over the whole vocabulary. High is hard. It lies between 0 and ln(members), and is 0 where
+    all members say the same, however unsure they are of it. The source draws its members from a posterior;
+    here they are LoRA adapters, trained as for `ensemble_variance`.
+
+    Cost: as `ensemble_variance`, with which it shares its measurement; two passes over the vocabulary.
+    When: questions that have many good answers must not count as hard for that.
+    Source: Bayesian active learning by disagreement, Houlsby 2011, arXiv 1112.5745.
     """
 
     members: Members = 4

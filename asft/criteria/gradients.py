@@ -22,9 +22,13 @@ class GradientNorm:
 
     || sum over t of (p_t - y_t) (x) h_t ||, with h_t the last hidden state, p_t the distribution over the
     vocabulary and y_t the token; exact. High is hard: an answer that the student is sure of, token by token,
-    changes nothing. It is the uncertainty in BADGE (arXiv 1906.03671), whose gradient is that of one label;
-    an answer's is the sum over its tokens, so that long answers tend to be harder, as with `loss` and reduce:
-    sum.
+    changes nothing. BADGE's gradient is that of one label; an answer's is the sum over its tokens, so that
+    long answers tend to be harder, as with `loss` and reduce: sum.
+
+    Cost: one answer a seed, and a forward pass in which each token's logits are made twice.
+    When: how much could be learnt is to count more than how likely a mistake is; with the selector `badge`,
+    which reads the same measurement.
+    Source: the uncertainty in BADGE, arXiv 1906.03671.
     """
 
     of: Of = "own"
@@ -53,10 +57,14 @@ class Influence:
     high is chosen first. An answer that the student is sure of has no gradient and scores 0; one whose step
     would make the others worse scores below. So a seed with a high score is hard in a way that others share.
 
-    Montessori-Instruct (arXiv 2410.14208) trains on each example, and takes the fall of the loss on a
-    reference set; this is its first order, as in LESS (arXiv 2402.04333), which has the gradients of a LoRA
-    adapter under Adam at several checkpoints. Here it is that of the head alone at one, in a seeded sketch.
-    The references are drawn from the pool; one of them is compared with the others, and never with itself.
+    Montessori-Instruct trains on each example, and takes the fall of the loss on a reference set; this is its
+    first order, as in LESS, which has the gradients of a LoRA adapter under Adam at several checkpoints. Here
+    it is that of the head alone at one, in a seeded sketch. The references are drawn from the pool; one of
+    them is compared with the others, and never with itself.
+
+    Cost: a forward pass over each reference, in which each token's logits are made twice.
+    When: what helps the task as a whole is wanted, and not what is hard by itself.
+    Source: Montessori-Instruct, arXiv 2410.14208; LESS, arXiv 2402.04333.
     """
 
     of: Of = "gold"

@@ -38,11 +38,13 @@ class Judge:
     grade is asked for again; failing that, the seed has no score. Nor has it one where one of the two
     orders has none, because the mean is there to cancel what the order does.
 
-    pairwise is the gap of Lion (arXiv 2305.12870), where the teacher is the judge, no reference is shown,
-    and seeds with a gap of 1 point or more, on a scale from 1 to 10, are hard: here, 1/9 or more.
+    pairwise is the gap of Lion, where the teacher is the judge, no reference is shown, and seeds with a gap
+    of 1 point or more, on a scale from 1 to 10, are hard: here, 1/9 or more.
 
-    Costs one answer and one request a seed; pairwise, three requests. An answer that is the same as in the
-    round before is not paid for again. For tasks whose answers cannot be compared with a reference.
+    Cost: one answer and one request a seed; pairwise, three requests. An answer that is the same as in the
+    round before is not paid for again.
+    When: answers cannot be compared with a reference.
+    Source: LLM-as-a-judge, arXiv 2306.05685; pairwise, Lion, arXiv 2305.12870.
     """
 
     mode: Literal["absolute", "pairwise"] = "absolute"

@@ -37,7 +37,9 @@ class LLMPick:
     is compared with others each time; their sizes differ by at most one. A ranking that leaves a seed out
     or names one twice is asked for again; failing that, it says nothing of its batch.
 
-    Costs `passes` / `batch` requests a seed, anew in each round, and nothing of the student.
+    Cost: `passes` / `batch` requests a seed, anew in each round, and nothing of the student.
+    When: the student cannot be run over the pool, or as a baseline that does not look at it.
+    Source: LLM-based selection, as common practice has it; the passes are ours.
     """
 
     by: Literal["informativeness", "difficulty", "diversity"] = "informativeness"

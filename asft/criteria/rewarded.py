@@ -11,10 +11,13 @@ from asft.types import Measurements, Need
 class Reward:
     """How poor the student's own answer is to a reward model: minus its score.
 
-    High is hard: what the reward model likes least comes first, as with the low reward of arXiv 2512.00884.
-    The score is the one logit of a sequence classification model, given the question and the greedy answer.
-    It needs no reference and no teacher, and it costs a pass of that model over the pool. An answer longer
-    than the model takes has no score.
+    High is hard: what the reward model likes least comes first. The score is the one logit of a sequence
+    classification model, given the question and the greedy answer. An answer longer than the model takes has
+    no score.
+
+    Cost: one answer a seed, and a forward pass of the reward model.
+    When: there is neither a reference nor money for a judge, and a reward model for such answers.
+    Source: the low reward of arXiv 2512.00884.
     """
 
     model: str

@@ -21,10 +21,11 @@ class Loss:
     """The student's loss on its own answer, or on the reference: -log p(answer | question).
 
     mean: -(1/T) sum over t of log p(a_t | question, a_<t), nats per token; sum: without the 1/T, nats.
-    High is hard. arXiv 2512.00884 finds the loss of the student's own answer, high first, the best choice
-    of seeds for synthetic data. The own answer is the greedy one, its end token included.
+    High is hard. The own answer is the greedy one, its end token included.
 
-    Costs one answer a seed; of the reference, one forward pass. The one to begin with.
+    Cost: one answer a seed; of the reference, one forward pass.
+    When: to begin with. The paper finds the own answer's loss, high first, the best choice of seeds.
+    Source: arXiv 2512.00884.
     """
 
     of: Of = "own"
@@ -50,11 +51,13 @@ class Loss:
 class Entropy:
     """How unsure the student is, token by token: the mean entropy of its predictions along an answer.
 
-    -(1/T) sum over t, and over all tokens v, of p_t(v) log p_t(v), nats per token: uncertainty sampling of
-    active learning, for sequences. High is hard. The entropy over whole final answers is the criterion
-    `answer_entropy`: it has options of its own, which would mean nothing here.
+    -(1/T) sum over t, and over all tokens v, of p_t(v) log p_t(v), nats per token. High is hard. The entropy
+    over whole final answers is the criterion `answer_entropy`: it has options of its own, which would mean
+    nothing here.
 
-    Costs what `loss` costs. It looks at all that might have been said, `loss` at what was.
+    Cost: one answer a seed; of the reference, one forward pass.
+    When: all that might have been said is to count, where `loss` looks at what was.
+    Source: uncertainty sampling of active learning, for sequences (Settles 2009, section 3.1).
     """
 
     of: Of = "own"
@@ -75,13 +78,15 @@ class Entropy:
 class LeastConfidence:
     """How little the student trusts the tokens that it chooses: 1 - p(a_t | question, a_<t), from 0 to 1.
 
-    mean: (1/T) sum over t; worst: the largest, that of the token it was least sure of. High is hard. Least
-    confidence of active learning (Lewis and Gale 1994; Settles' survey, 2009), token by token: of the whole
-    answer, 1 - product of the p_t is almost 1 for every long answer, and ranks by `loss` with reduce: sum.
-    The own answer is the greedy one, so that a_t is the likeliest token, and its end token counts.
+    mean: (1/T) sum over t; worst: the largest, that of the token it was least sure of. High is hard. It goes
+    token by token: of the whole answer, 1 - product of the p_t is almost 1 for every long answer, and ranks
+    by `loss` with reduce: sum. The own answer is the greedy one, so that a_t is the likeliest token, and its
+    end token counts.
 
-    Costs one answer a seed. With reduce: worst it finds the one step at which an answer might have gone
-    another way, which a mean over a long answer hides.
+    Cost: one answer a seed.
+    When: with reduce: worst, to find the one step at which an answer might have gone another way, which a
+    mean over a long answer hides.
+    Source: Lewis and Gale 1994; Settles 2009.
     """
 
     reduce: Reduce = "mean"
@@ -102,12 +107,14 @@ class Margin:
     """How close the runner-up is: the log-probability of the likeliest token less that of the second.
 
     Its mean over the own answer's tokens, or its smallest, in nats and with the sign turned: small margins
-    are hard, and high is hard for every criterion. Margin sampling (Scheffer et al. 2001) takes p1 - p2.
-    The difference of logarithms is that of the two logits, exact at any size; p1 - p2 is 1 to within
-    rounding for most tokens of a greedy answer, and tells nothing apart there. It has no bound: where one
-    sure token must not outweigh many others, take reduce: worst.
+    are hard, and high is hard for every criterion. The difference of logarithms is that of the two logits,
+    exact at any size; p1 - p2, of margin sampling, is 1 to within rounding for most tokens of a greedy
+    answer, and tells nothing apart there. It has no bound: where one sure token must not outweigh many
+    others, take reduce: worst.
 
-    Costs one answer a seed.
+    Cost: one answer a seed.
+    When: it matters whether another token was nearly chosen, and not how the rest is spread.
+    Source: Scheffer et al. 2001, with p1 - p2.
     """
 
     reduce: Reduce = "mean"

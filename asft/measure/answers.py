@@ -7,21 +7,20 @@ from typing import Any
 import numpy as np
 
 from asft import decoder, scorer
+from asft.measure import rows
 from asft.measure.records import Found, Pool, Told
 from asft.scorer import Tokens
-from asft.student import Loaded, answer_ids, prompt_ids
+from asft.student import Loaded, prompt_ids
 from asft.types import Answer, Example, Measurements, Task, TokenArrays
 
 
 def gold(loaded: Loaded, pool: Pool, _: Mapping[str, Any], __: Measurements, told: Told) -> Found:
     """Statistics of the worked references; None for an example without one."""
-    worked = [i for i, example in enumerate(pool.examples) if example.completion]
-    asked = prompt_ids(loaded.tokenizer, [pool.examples[i].prompt for i in worked])
-    answers = answer_ids(loaded, [pool.examples[i].completion or "" for i in worked])
-    found = scorer.per_token(loaded, list(zip(asked, answers, strict=True)), progress=told)
-    by_number = dict(zip(worked, found.tokens, strict=True))
-    rows = [by_number.get(i) for i in range(len(pool.examples))]
-    return Found(gold=[None if row is None else row.stats for row in rows], tokens={"gold": ragged(rows)})
+    numbered = rows.gold(loaded, pool.examples)
+    scored = scorer.per_token(loaded, list(numbered.values()), progress=told)
+    by_number = dict(zip(numbered, scored.tokens, strict=True))
+    found = [by_number.get(i) for i in range(len(pool.examples))]
+    return Found(gold=[None if row is None else row.stats for row in found], tokens={"gold": ragged(found)})
 
 
 def own(loaded: Loaded, pool: Pool, _: Mapping[str, Any], __: Measurements, told: Told) -> Found:
@@ -35,9 +34,9 @@ def own(loaded: Loaded, pool: Pool, _: Mapping[str, Any], __: Measurements, told
         by=pool.decoder,
         progress=told,
     )
-    rows = _tokens(loaded, pool.examples, found)
-    answers = [replace(one.answer, stats=row.stats) for one, row in zip(found, rows, strict=True)]
-    return Found(own=graded(pool.task, pool.examples, answers), tokens={"own": ragged(rows)})
+    tokens = _tokens(loaded, pool.examples, found)
+    answers = [replace(one.answer, stats=row.stats) for one, row in zip(found, tokens, strict=True)]
+    return Found(own=graded(pool.task, pool.examples, answers), tokens={"own": ragged(tokens)})
 
 
 def samples(loaded: Loaded, pool: Pool, options: Mapping[str, Any], _: Measurements, told: Told) -> Found:
@@ -63,8 +62,8 @@ def samples(loaded: Loaded, pool: Pool, options: Mapping[str, Any], _: Measureme
     )
     flat = [one for several in found for one in several]
     examples = [example for example in pool.examples for _ in range(k)]
-    rows = _tokens(loaded, examples, flat)
-    answers = [replace(one.answer, stats=row.stats) for one, row in zip(flat, rows, strict=True)]
+    tokens = _tokens(loaded, examples, flat)
+    answers = [replace(one.answer, stats=row.stats) for one, row in zip(flat, tokens, strict=True)]
     marked = graded(pool.task, examples, answers)
     return Found(samples=[tuple(marked[start : start + k]) for start in range(0, len(marked), k)])
 
@@ -92,12 +91,12 @@ def _graded(task: Task, example: Example, answer: Answer, known: list[str]) -> A
     return replace(answer, grade=grade.value, final=final)
 
 
-def ragged(rows: Sequence[Tokens | None]) -> TokenArrays:
+def ragged(found: Sequence[Tokens | None]) -> TokenArrays:
     """The statistics of all rows behind each other; None has no tokens."""
-    there = [row for row in rows if row is not None]
+    there = [row for row in found if row is not None]
     empty = np.zeros(0, dtype=np.float32)
     return TokenArrays(
-        offsets=np.cumsum([0, *(0 if row is None else len(row.nll) for row in rows)], dtype=np.int64),
+        offsets=np.cumsum([0, *(0 if row is None else len(row.nll) for row in found)], dtype=np.int64),
         nll=np.concatenate([empty, *(row.nll for row in there)]),
         entropy=np.concatenate([empty, *(row.entropy for row in there)]),
         margin=np.concatenate([empty, *(row.margin for row in there)]),

@@ -49,7 +49,7 @@ def _means(network: Apart | Whole, rows: Sequence[Row]) -> list[Floats]:
 def of_model(name: str, prompts: Sequence[str], device: str) -> Floats:
     """`[n, d]`: by a sentence-transformers model. Raises DataError where it cannot be had."""
     try:
-        from sentence_transformers import (  # type: ignore[import-not-found, unused-ignore]
+        from sentence_transformers import (
             SentenceTransformer,
         )
     except ImportError as error:

@@ -15,8 +15,8 @@ from asft.types import Measurements, Need, TokenArrays
 
 PART = 512
 """Examples of a part: enough that answers of like length find each other, and minutes of work at most."""
-OF_THE_POOL = ("reference_gradient", "ensemble")
-"""Needs that look at the pool as a whole, and are measured of all parts together."""
+OF_THE_POOL = ("embedding", "reference_gradient", "reward")
+"""Needs that look at the pool as a whole, or load a model of their own: measured of all parts together."""
 
 
 def measure_in_parts(

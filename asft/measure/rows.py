@@ -19,8 +19,6 @@ def rows(loaded: Loaded, of: Literal["own", "gold"], measurements: Measurements)
 def gold(loaded: Loaded, examples: Sequence[Example]) -> Numbered:
     """The worked references."""
     worked = {i: example for i, example in enumerate(examples) if example.completion}
-    if not worked:
-        return {}
     asked = prompt_ids(loaded.tokenizer, [example.prompt for example in worked.values()])
     answers = answer_ids(loaded, [example.completion or "" for example in worked.values()])
     return dict(zip(worked, zip(asked, answers, strict=True), strict=True))
@@ -29,8 +27,6 @@ def gold(loaded: Loaded, examples: Sequence[Example]) -> Numbered:
 def own(loaded: Loaded, measurements: Measurements) -> Numbered:
     """The student's own answers. An end token that came is the tokenizer's."""
     answered = {i: one.own for i, one in enumerate(measurements.observations) if one.own is not None}
-    if not answered:
-        return {}
     asked = prompt_ids(loaded.tokenizer, [measurements.examples[i].prompt for i in answered])
     end = (loaded.tokenizer.eos_token_id,)
     answers = [[*one.token_ids, *(end if one.finish == "stop" else ())] for one in answered.values()]
