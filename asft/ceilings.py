@@ -12,7 +12,7 @@ from asft import inquiring, writing
 from asft.budget import Account, Prices, dearest
 from asft.engine import Endpoint
 from asft.recipe import Recipe
-from asft.types import Answer, Ceiling, Context, Example, Measurements, Need, Observation, Pick
+from asft.types import NO_REQUESTS, Answer, Ceiling, Context, Example, Measurements, Need, Observation, Pick
 
 LONGEST_TOKEN = 256
 """Bytes; vocabularies have tokens of a hundred spaces and more."""
@@ -35,10 +35,10 @@ def of(recipe: Recipe, context: Context) -> Ceilings:
     filters = writing.order(recipe.filters, recipe.settings["filters"], context).ceiling
     writers = [recipe.writer.ceiling(pick_of(seed), context) for seed in context.seeds]
     most = max(writers, key=lambda one: one.input_tokens + one.output_tokens)
-    draft = total([most, filters])
+    draft = most + filters
     pool = _of_pool(recipe, context)
-    a_round = total([times(draft, recipe.max_drafts), *pool.values()])
-    return Ceilings(pool=pool, filters=filters, whole=times(a_round, recipe.rounds))
+    a_round = sum(pool.values(), draft * recipe.max_drafts)
+    return Ceilings(pool=pool, filters=filters, whole=a_round * recipe.rounds)
 
 
 def prices(recipe: Recipe) -> Prices | None:
@@ -49,31 +49,12 @@ def prices(recipe: Recipe) -> Prices | None:
 
 def covers(recipe: Recipe, pool: Iterable[Ceiling]) -> bool:
     """Whether the budget would do for what is asked about the pool in a first round, were it all used."""
-    return Account(recipe.budget, [prices(recipe)]).affordable(total(pool))
+    return Account(recipe.budget, [prices(recipe)]).affordable(sum(pool, NO_REQUESTS))
 
 
 def pick_of(seed: Example) -> Pick:
     """A seed as it might be picked."""
     return Pick(number=0, example=seed, observation=None, score=None, draw=0)
-
-
-def total(ceilings: Iterable[Ceiling]) -> Ceiling:
-    """The sum of ceilings."""
-    given = list(ceilings)
-    return Ceiling(
-        requests=sum(one.requests for one in given),
-        input_tokens=sum(one.input_tokens for one in given),
-        output_tokens=sum(one.output_tokens for one in given),
-    )
-
-
-def times(ceiling: Ceiling, count: int) -> Ceiling:
-    """So many of it."""
-    return Ceiling(
-        requests=count * ceiling.requests,
-        input_tokens=count * ceiling.input_tokens,
-        output_tokens=count * ceiling.output_tokens,
-    )
 
 
 def _of_pool(recipe: Recipe, context: Context) -> dict[str, Ceiling]:
@@ -91,7 +72,7 @@ def _of_pool(recipe: Recipe, context: Context) -> dict[str, Ceiling]:
     found: dict[str, list[Ceiling]] = {need.name: [] for need in asking}
     for name, one in inquiring.inquiries(asking, pool, context.seed):
         found[name].append(one.ceiling)
-    return {name: total(several) for name, several in found.items()}
+    return {name: sum(several, NO_REQUESTS) for name, several in found.items()}
 
 
 def _longest(recipe: Recipe, seeds: Sequence[Example]) -> int:

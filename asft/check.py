@@ -15,7 +15,7 @@ from asft.ceilings import Ceilings
 from asft.engine import Endpoint
 from asft.errors import AsftError, RecipeError
 from asft.recipe import Reading, Recipe
-from asft.types import Ceiling, Context, Draft, Example, Message, Task, Teacher, Writer
+from asft.types import NO_REQUESTS, Ceiling, Context, Draft, Example, Message, Task, Teacher, Writer
 
 CENT = Decimal("0.01")
 ROLES = ("teacher", "judge")
@@ -218,7 +218,7 @@ def _judges(recipe: Recipe, asked: Ceilings) -> Iterator[str]:
     if recipe.judge is not None and not asked.pool and not asked.filters.requests:
         yield "judge: no criterion, selector or filter asks it, so it has no effect; leave it out"
     if asked.pool and not ceilings.covers(recipe, asked.pool.values()):
-        most = ceilings.total(asked.pool.values())
+        most = sum(asked.pool.values(), NO_REQUESTS)
         yield (
             f"budget: {', '.join(asked.pool)} may take {most.requests} requests and tokens {_tokens(most)} "
             "in each round, which is more than the whole budget; where that is used up before the pool has "

@@ -6,7 +6,7 @@ SFTConfig and peft's LoraConfig under their own key names. `key.path=value` over
 
 import dataclasses
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -160,7 +160,8 @@ class Recipe:
     @property
     def needs(self) -> tuple[Need, ...]:
         """What has to be measured of the pool, in the order in which it is."""
-        return needs.joined((*self.criterion.needs, *self.selector.needs))
+        of_pool = [need for one in self.filters for need in one.pool_needs]
+        return needs.joined((*self.criterion.needs, *self.selector.needs, *of_pool))
 
 
 _PLUGINS = ("task", "teacher", "criterion", "selector", "writer")
@@ -241,12 +242,12 @@ def look_at(given: Mapping[str, Any]) -> Reading:
     made: dict[str, Any] = {kind: _plugin(kind, kind, given.get(kind), problems) for kind in _PLUGINS}
     judge = given.get("judge")
     made["judge"] = None if judge is None else _plugin("teacher", "judge", judge, problems)
-    problems += _shared_needs(made["criterion"], made["selector"])
     listed = given.get("filters") or []
     if not isinstance(listed, list):
         problems.append(f"filters = {listed!r}: a list is wanted, each item with `use`")
         listed = []
     filters = [_plugin("filter", f"filters.{i}", item, problems) for i, item in enumerate(listed)]
+    problems += _shared_needs(made["criterion"], made["selector"], filters)
     for key, cls in _SECTIONS.items():
         made[key] = _section(key, cls, given.get(key), problems)
     for key in ("train", "lora"):
@@ -345,11 +346,15 @@ def _plugin(kind: str, key: str, value: Any, problems: list[str]) -> Any:
     return made
 
 
-def _shared_needs(*parts: Criterion | Selector | None) -> list[str]:
+def _shared_needs(
+    criterion: Criterion | None, selector: Selector | None, filters: Sequence[Filter | None]
+) -> list[str]:
+    wanted = [need for part in (criterion, selector) if part is not None for need in part.needs]
+    wanted += [need for one in filters if one is not None for need in one.pool_needs]
     try:
-        needs.joined(need for part in parts if part is not None for need in part.needs)
+        needs.joined(wanted)
     except RecipeError as error:
-        return [f"criterion, selector: {error}"]
+        return [f"criterion, selector, filters: {error}"]
     return []
 
 

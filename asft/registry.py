@@ -21,7 +21,7 @@ from pydantic.dataclasses import dataclass as pydantic_dataclass
 from pydantic.dataclasses import is_pydantic_dataclass
 from pydantic.fields import FieldInfo
 
-from asft.errors import PluginError
+from asft.errors import AsftError, PluginError
 
 T = TypeVar("T")
 
@@ -132,6 +132,30 @@ def make(kind: str, name: str, options: Mapping[str, Any] | None = None) -> Any:
     if problems:
         raise PluginError(f"{kind} {name!r}: {'; '.join(problems)}")
     return made
+
+
+def written_out(kind: str, value: object) -> Mapping[str, Any]:
+    """The section of a plug-in that is an option of another: `use`, and every option with its default.
+
+    Plain data, as a run directory compares it; a name alone stands for its defaults. Raises ValueError that
+    says what is wrong, as pydantic wants it.
+    """
+    given = {"use": value} if isinstance(value, str) else value
+    if not isinstance(given, Mapping) or not isinstance(given.get("use"), str):
+        known = ", ".join(names(kind))
+        raise ValueError(f"the name of a {kind}, or a section with `use`, is wanted; known: {known}")
+    try:
+        made = from_section(kind, given)
+    except AsftError as error:
+        raise ValueError(str(error)) from error
+    options = dataclasses.fields(made)
+    return {"use": given["use"], **{option.name: getattr(made, option.name) for option in options}}
+
+
+def from_section(kind: str, section: Mapping[str, Any]) -> Any:
+    """The plug-in that a section with `use` names. Raises PluginError."""
+    options = {name: value for name, value in section.items() if name != "use"}
+    return make(kind, section["use"], options)
 
 
 def fill(cls: type[Any], options: Mapping[str, Any]) -> tuple[Any, list[str]]:

@@ -288,6 +288,26 @@ class Ceiling:
     input_tokens: int
     output_tokens: int
 
+    def __add__(self, other: "Ceiling") -> "Ceiling":
+        """That of two together."""
+        return Ceiling(
+            requests=self.requests + other.requests,
+            input_tokens=self.input_tokens + other.input_tokens,
+            output_tokens=self.output_tokens + other.output_tokens,
+        )
+
+    def __mul__(self, count: int) -> "Ceiling":
+        """That of so many."""
+        return Ceiling(
+            requests=count * self.requests,
+            input_tokens=count * self.input_tokens,
+            output_tokens=count * self.output_tokens,
+        )
+
+
+NO_REQUESTS = Ceiling(requests=0, input_tokens=0, output_tokens=0)
+"""Of a script that asks nobody; and what sums of ceilings begin with."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Context:

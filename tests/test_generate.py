@@ -251,7 +251,7 @@ def test_a_recipe_without_selector_and_criterion_is_enough(
     command = ["generate", str(path), "--out", str(out), "--examples", "3", "--format", "chat"]
     assert main(command) == 0
     shown = capsys.readouterr().out
-    assert shown.startswith("\n3 examples from 3 of 8 seeds: 3 drafts, 0 came to nothing, 0 dropped\n")
+    assert shown.startswith("\n3 examples from 3 of 8 seeds: 3 drafts, 0 came to nothing, 0 not kept\n")
     assert shown.splitlines()[-2:] == [str(out / "chat" / "data.jsonl"), str(out / "README.md")]
     assert read_json(out / "recipe.lock.json")["selector"]["use"] == "random"
     assert (out / "recipe.yaml").read_text().startswith("# --set per_round=3\n")

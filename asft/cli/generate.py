@@ -67,11 +67,12 @@ def _generate(arguments: argparse.Namespace, given: list[str]) -> int:
     print(
         f"\n{plural(made.examples, 'example')} from {whole(made.seeds)} of {whole(counts['seeds'])} seeds: "
         f"{plural(counts['drafts'], 'draft')}, {counts['drafts'] - counts['written']} came to nothing, "
-        f"{dropped} dropped"
+        f"{dropped} not kept"
     )
-    for name, reasons in counts["dropped"].items():
-        for reason, n in reasons.items():
-            print(f"  {n:>6}  {name}: {reason}")
+    for decision in ("dropped", "undecided"):
+        for name, reasons in counts[decision].items():
+            for reason, n in reasons.items():
+                print(f"  {n:>6}  {name}: {reason}")
     for reason, n in counts["no_draft"].items():
         print(f"  {n:>6}  no draft: {reason}")
     if made.budget_gone:

@@ -1,6 +1,5 @@
 """A criterion that weighs how hard a seed is against how new and how good it is."""
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Annotated, Any, cast
@@ -10,7 +9,7 @@ import numpy.typing as npt
 from pydantic import BeforeValidator, Field
 
 from asft import needs, registry
-from asft.errors import AsftError, DataError, PluginError
+from asft.errors import DataError, PluginError
 from asft.registry import plugin
 from asft.types import Criterion, Measurements, Need
 
@@ -26,24 +25,11 @@ DIGITS = 6
 
 
 def _written_out(value: object) -> Mapping[str, Any] | None:
-    """Plain data with `use` and every option; raises ValueError that says what is wrong with it."""
-    if value is None:
-        return None
-    given = {"use": value} if isinstance(value, str) else value
-    if not isinstance(given, Mapping) or not isinstance(given.get("use"), str):
-        known = ", ".join(registry.names("criterion"))
-        raise ValueError(f"the name of a criterion, or a section with `use`, is wanted; known: {known}")
-    try:
-        made = _criterion(given)
-    except AsftError as error:
-        raise ValueError(str(error)) from error
-    options = dataclasses.fields(cast(Any, made))
-    return {"use": given["use"], **{option.name: getattr(made, option.name) for option in options}}
+    return None if value is None else registry.written_out("criterion", value)
 
 
 def _criterion(section: Mapping[str, Any]) -> Criterion:
-    options = {name: value for name, value in section.items() if name != "use"}
-    return cast(Criterion, registry.make("criterion", section["use"], options))
+    return cast(Criterion, registry.from_section("criterion", section))
 
 
 @plugin

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from asft.budget import ceiling_of
 from asft.prompts import Prompt
-from asft.types import Ceiling, Message, Reply, Request, Script
+from asft.types import NO_REQUESTS, Ceiling, Message, Reply, Request, Script
 
 T = TypeVar("T")
 Count = Annotated[int, Field(ge=0)]
@@ -37,22 +37,7 @@ def until_read(asks: Sequence[Ask], read: Callable[[Reply], T | None], reasks: i
 
 def at_most(asks: Sequence[Ask], reasks: int) -> Ceiling:
     """What `until_read` costs at most, where an index changes nothing of the cost."""
-    each = [ceiling_of(ask(0)) for ask in asks]
-    times = 1 + reasks
-    return Ceiling(
-        requests=times * sum(one.requests for one in each),
-        input_tokens=times * sum(one.input_tokens for one in each),
-        output_tokens=times * sum(one.output_tokens for one in each),
-    )
-
-
-def both(first: Ceiling, second: Ceiling) -> Ceiling:
-    """The sum of two ceilings."""
-    return Ceiling(
-        requests=first.requests + second.requests,
-        input_tokens=first.input_tokens + second.input_tokens,
-        output_tokens=first.output_tokens + second.output_tokens,
-    )
+    return sum((ceiling_of(ask(0)) for ask in asks), NO_REQUESTS) * (1 + reasks)
 
 
 def shortened(text: str, most: int) -> str:

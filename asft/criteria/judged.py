@@ -12,14 +12,13 @@ from asft.criteria.asking import (
     Temperature,
     Tokens,
     at_most,
-    both,
     known_by,
     rendered,
     shortened,
     until_read,
 )
-from asft.criteria.reading import Scale, read_grade, read_grades, read_text
 from asft.errors import PluginError, PromptError
+from asft.grades import Scale, read_grade, read_grades, read_text
 from asft.prompts import Prompt
 from asft.registry import plugin
 from asft.types import Example, Inquiry, Measurements, Need, Request, Sampling, Script
@@ -142,7 +141,7 @@ class Judge:
                 answered = at_most([partial(self._ask_teacher, example, seed)], self.reasks)
                 yield Inquiry(
                     script=partial(self._pairwise, example, answer, seed),
-                    ceiling=both(answered, at_most(longest, self.reasks)),
+                    ceiling=answered + at_most(longest, self.reasks),
                 )
 
     def _absolute(self, example: Example, asks: Sequence[Ask]) -> Script[Said]:

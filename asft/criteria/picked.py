@@ -20,7 +20,7 @@ from asft.criteria.asking import (
     shortened,
     until_read,
 )
-from asft.criteria.reading import read_ranking
+from asft.grades import read_ranking
 from asft.prompts import Prompt
 from asft.registry import plugin
 from asft.types import Example, Inquiry, Measurements, Need, Request, Sampling, Script

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal, Protocol, runtime_checkable
 
-from asft.filters.verdicts import ASKS_NOBODY, Finding, verdict
+from asft.filters.verdicts import Finding, verdict
 from asft.registry import plugin
-from asft.types import Ceiling, Context, Draft, Example, Measured, Need, Task, Verdict
+from asft.types import NO_REQUESTS, Ceiling, Context, Draft, Example, Measured, Need, Task, Verdict
 
 
 @runtime_checkable
@@ -43,7 +43,7 @@ class Agrees:
 
     def ceiling(self, context: Context) -> Ceiling:
         """It asks nobody."""
-        return ASKS_NOBODY
+        return NO_REQUESTS
 
     def check(
         self,

@@ -1,11 +1,9 @@
 """What filters that ask a teacher or judge share: a request about a draft, and the most that it can be."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from asft.budget import ceiling_of
-from asft.errors import PromptError
 from asft.prompts import Prompt
 from asft.types import Ceiling, Context, Example, Request, Sampling
 
@@ -20,18 +18,6 @@ class Form:
     max_bytes: int
     """Of each text that is filled in, in UTF-8."""
 
-    def check(self, wanted: Sequence[str]) -> None:
-        """Raises PromptError for a prompt that does without one of these variables, or wants another."""
-        for name in self.prompt.variables:
-            if name not in wanted:
-                raise PromptError(
-                    f"{self.prompt.path}: needs a value for {name!r}; "
-                    f"this filter fills in {', '.join(wanted)}"
-                )
-        for name in wanted:
-            if name not in self.prompt.variables:
-                raise PromptError(f"{self.prompt.path}: must name {name!r} under 'variables' and show it")
-
     def request(self, example: Example, context: Context, index: int, temperature: float) -> Request | None:
         """About this example; None where it is longer than `max_bytes` allows."""
         texts = {"question": example.prompt, "answer": example.completion or example.answer}
@@ -44,12 +30,7 @@ class Form:
 
     def ceiling(self, count: int) -> Ceiling:
         """The most that so many requests can cost."""
-        one = self._longest
-        return Ceiling(
-            requests=count * one.requests,
-            input_tokens=count * one.input_tokens,
-            output_tokens=count * one.output_tokens,
-        )
+        return self._longest * count
 
     @property
     def _longest(self) -> Ceiling:

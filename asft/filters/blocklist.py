@@ -9,10 +9,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from asft.errors import RunError
-from asft.filters.verdicts import ASKS_NOBODY, Finding, verdict
+from asft.filters.verdicts import Finding, verdict
 from asft.filters.words import plain_words
 from asft.registry import plugin
-from asft.types import Ceiling, Context, Draft, Example, Measured, Need, Verdict
+from asft.types import NO_REQUESTS, Ceiling, Context, Draft, Example, Measured, Need, Verdict
 
 _PATTERN = "re:"
 
@@ -65,7 +65,7 @@ class Blocklist:
 
     def ceiling(self, context: Context) -> Ceiling:
         """It asks nobody."""
-        return ASKS_NOBODY
+        return NO_REQUESTS
 
     def check(
         self,

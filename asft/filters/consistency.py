@@ -7,10 +7,26 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from asft import needs, prompts
+from asft.errors import PluginError
 from asft.filters.asking import Form
-from asft.filters.verdicts import ASKS_NOBODY, Finding, verdict
+from asft.filters.verdicts import Finding, verdict
 from asft.registry import plugin
-from asft.types import Ceiling, Context, Draft, Example, Measured, Need, Reply, Script, Task, Verdict
+from asft.types import (
+    NO_REQUESTS,
+    Ceiling,
+    Context,
+    Draft,
+    Example,
+    Measured,
+    Need,
+    Reply,
+    Script,
+    Task,
+    Verdict,
+)
+
+MAX_TOKENS = 1024
+MAX_BYTES = 4096
 
 
 @plugin
@@ -31,17 +47,21 @@ class Consistency:
     """How many answers."""
     temperature: Annotated[float, Field(gt=0.0, le=2.0)] = 0.7
     """At which they are drawn."""
-    prompt: str = "filter_answer"
-    """For teacher and judge: a shipped prompt or a path; uses question."""
-    max_tokens: Annotated[int, Field(ge=1)] = 1024
-    """For teacher and judge: of one answer."""
-    max_bytes: Annotated[int, Field(ge=1)] = 4096
-    """For teacher and judge: of a question, in UTF-8; the filter is undecided on a longer one."""
+    prompt: str | None = None
+    """For teacher and judge: a shipped prompt or a path; uses question. None: filter_answer."""
+    max_tokens: Annotated[int, Field(ge=1)] | None = None
+    """For teacher and judge: of one answer. None: 1024."""
+    max_bytes: Annotated[int, Field(ge=1)] | None = None
+    """For teacher and judge: of a question, in UTF-8; the filter is undecided on a longer one. None: 4096."""
 
     def __post_init__(self) -> None:
-        """Read the prompt. Raises PromptError for one that does not fit."""
+        """Raises PromptError for a prompt that does not fit, PluginError for an option without effect."""
         if self.by != "student":
-            self._form.check(("question",))
+            self._form.prompt.check(("question",), ("question",))
+            return
+        for name in ("prompt", "max_tokens", "max_bytes"):
+            if getattr(self, name) is not None:
+                raise PluginError(f"option {name!r} has an effect by teacher or judge alone; leave it out")
 
     @property
     def needs(self) -> tuple[Need, ...]:
@@ -60,7 +80,7 @@ class Consistency:
 
     def ceiling(self, context: Context) -> Ceiling:
         """k requests with a question as long as `max_bytes` allows, where somebody is asked."""
-        return ASKS_NOBODY if self.by == "student" else self._form.ceiling(self.k)
+        return NO_REQUESTS if self.by == "student" else self._form.ceiling(self.k)
 
     def check(
         self,
@@ -87,7 +107,7 @@ class Consistency:
                 replies = yield requests
                 found = self._find([_grade(reply, draft.example, context.task) for reply in replies])
             else:
-                found = "undecided", f"too long to be asked: more than {self.max_bytes} bytes"
+                found = "undecided", f"too long to be asked: more than {self.max_bytes or MAX_BYTES} bytes"
         return verdict("consistency", draft, lambda _: found)
 
     def _find(self, grades: Sequence[float | None]) -> Finding:
@@ -100,12 +120,17 @@ class Consistency:
 
     @cached_property
     def _prompt(self) -> prompts.Prompt:
-        return prompts.load(self.prompt)
+        return prompts.load(self.prompt or "filter_answer")
 
     @property
     def _form(self) -> Form:
         to: Literal["teacher", "judge"] = "judge" if self.by == "judge" else "teacher"
-        return Form(prompt=self._prompt, to=to, max_tokens=self.max_tokens, max_bytes=self.max_bytes)
+        return Form(
+            prompt=self._prompt,
+            to=to,
+            max_tokens=self.max_tokens or MAX_TOKENS,
+            max_bytes=self.max_bytes or MAX_BYTES,
+        )
 
 
 def _grade(reply: Reply, example: Example, task: Task) -> float | None:

@@ -10,9 +10,9 @@ from pydantic import Field
 
 from asft import needs
 from asft.errors import DataError
-from asft.filters.verdicts import ASKS_NOBODY, Finding, verdict
+from asft.filters.verdicts import Finding, verdict
 from asft.registry import plugin
-from asft.types import Ceiling, Context, Draft, Example, Measured, Measurements, Need, Verdict
+from asft.types import NO_REQUESTS, Ceiling, Context, Draft, Example, Measured, Measurements, Need, Verdict
 
 Vectors = NDArray[np.float32]
 
@@ -59,7 +59,7 @@ class EmbeddingSimilarity:
 
     def ceiling(self, context: Context) -> Ceiling:
         """It asks nobody."""
-        return ASKS_NOBODY
+        return NO_REQUESTS
 
     def check(
         self,

@@ -7,10 +7,10 @@ from typing import Annotated
 from pydantic import Field
 
 from asft import prompts
-from asft.criteria.reading import read_grade
 from asft.errors import PromptError
 from asft.filters.asking import Form
 from asft.filters.verdicts import Finding, verdict
+from asft.grades import read_grade
 from asft.registry import plugin
 from asft.types import Ceiling, Context, Draft, Example, Measured, Need, Script, Verdict
 
@@ -42,7 +42,7 @@ class Judge:
 
     def __post_init__(self) -> None:
         """Read the prompt. Raises PromptError where it does not fit, ValueError for a bar off its scale."""
-        self._form.check(("question", "answer"))
+        self._prompt.check(("question", "answer"), ("question", "answer"))
         lowest, highest = self._scale
         if not lowest < self.at_least <= highest:
             raise ValueError(

@@ -8,10 +8,10 @@ from typing import Annotated
 from pydantic import Field
 
 from asft.filters.latest import Latest
-from asft.filters.verdicts import ASKS_NOBODY, Finding, verdict
+from asft.filters.verdicts import Finding, verdict
 from asft.filters.words import runs_of, words_of
 from asft.registry import plugin
-from asft.types import Ceiling, Context, Draft, Example, Measured, Need, Verdict
+from asft.types import NO_REQUESTS, Ceiling, Context, Draft, Example, Measured, Need, Verdict
 
 
 @plugin
@@ -35,7 +35,7 @@ class Duplicate:
 
     def ceiling(self, context: Context) -> Ceiling:
         """It asks nobody."""
-        return ASKS_NOBODY
+        return NO_REQUESTS
 
     def check(
         self,
@@ -90,7 +90,7 @@ class NotInTest:
 
     def ceiling(self, context: Context) -> Ceiling:
         """It asks nobody."""
-        return ASKS_NOBODY
+        return NO_REQUESTS
 
     def check(
         self,

@@ -9,9 +9,9 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
-from asft.filters.verdicts import ASKS_NOBODY, Finding, verdict
+from asft.filters.verdicts import Finding, verdict
 from asft.registry import plugin
-from asft.types import Ceiling, Context, Draft, Example, Measured, Need, Verdict
+from asft.types import NO_REQUESTS, Ceiling, Context, Draft, Example, Measured, Need, Verdict
 
 Script = Literal[
     "Arabic",
@@ -85,7 +85,7 @@ class Language:
 
     def ceiling(self, context: Context) -> Ceiling:
         """It asks nobody."""
-        return ASKS_NOBODY
+        return NO_REQUESTS
 
     def check(
         self,

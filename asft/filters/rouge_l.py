@@ -8,10 +8,10 @@ from typing import Annotated
 from pydantic import Field
 
 from asft.filters.likeness import Match, Texts
-from asft.filters.verdicts import ASKS_NOBODY, Finding, verdict
+from asft.filters.verdicts import Finding, verdict
 from asft.filters.words import plain_words
 from asft.registry import plugin
-from asft.types import Ceiling, Context, Draft, Example, Measured, Need, Verdict
+from asft.types import NO_REQUESTS, Ceiling, Context, Draft, Example, Measured, Need, Verdict
 
 
 @plugin
@@ -60,7 +60,7 @@ class RougeL:
 
     def ceiling(self, context: Context) -> Ceiling:
         """It asks nobody."""
-        return ASKS_NOBODY
+        return NO_REQUESTS
 
     def check(
         self,

@@ -1,18 +1,28 @@
 """Whether the student is still unsure of a draft."""
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Annotated, Any, cast
 
 import numpy as np
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from asft import registry
-from asft.errors import PluginError
 from asft.filters.latest import Latest
-from asft.filters.verdicts import ASKS_NOBODY, Finding, verdict
+from asft.filters.verdicts import Finding, verdict
 from asft.registry import plugin
-from asft.types import Ceiling, Context, Criterion, Draft, Example, Measured, Measurements, Need, Verdict
+from asft.types import (
+    NO_REQUESTS,
+    Ceiling,
+    Context,
+    Criterion,
+    Draft,
+    Example,
+    Measured,
+    Measurements,
+    Need,
+    Verdict,
+)
 
 
 @plugin
@@ -24,7 +34,9 @@ class StillUncertain:
     before. A draft without a score is undecided.
     """
 
-    criterion: Mapping[str, Any] = Field(default_factory=lambda: {"use": "entropy"})
+    criterion: Annotated[Mapping[str, Any], BeforeValidator(partial(registry.written_out, "criterion"))] = (
+        Field(default_factory=lambda: {"use": "entropy"}, validate_default=True)
+    )
     """A criterion and its options, as in the recipe's own section; the student alone is measured for it. One
     that compares seeds with each other compares the drafts of a wave here."""
     above: float | None = None
@@ -34,7 +46,7 @@ class StillUncertain:
     median. Give this or `above`."""
 
     def __post_init__(self) -> None:
-        """Make the criterion. Raises PluginError for one that is none, ValueError for no bar, or two."""
+        """Make the criterion. Raises ValueError for no bar, or two."""
         if (self.above is None) == (self.quantile is None):
             raise ValueError("give one of `above`, a score, and `quantile`, a share of the pool")
         for need in self.needs:
@@ -62,7 +74,7 @@ class StillUncertain:
 
     def ceiling(self, context: Context) -> Ceiling:
         """It asks nobody."""
-        return ASKS_NOBODY
+        return NO_REQUESTS
 
     def check(
         self,
@@ -93,11 +105,7 @@ class StillUncertain:
 
     @cached_property
     def _criterion(self) -> Criterion:
-        options = {key: value for key, value in self.criterion.items() if key != "use"}
-        use = self.criterion.get("use")
-        if not isinstance(use, str):
-            raise PluginError(f"criterion = {dict(self.criterion)!r}: a section with `use` is wanted")
-        return cast(Criterion, registry.make("criterion", use, options))
+        return cast(Criterion, registry.from_section("criterion", self.criterion))
 
     @cached_property
     def _scores(self) -> "Latest[list[float | None]]":

@@ -2,13 +2,10 @@
 
 from collections.abc import Callable
 
-from asft.types import Ceiling, Decision, Draft, Example, Verdict
+from asft.types import Decision, Draft, Example, Verdict
 
 Finding = tuple[Decision, str]
 """A decision and its reason."""
-
-ASKS_NOBODY = Ceiling(requests=0, input_tokens=0, output_tokens=0)
-"""What a filter that makes no requests can cost at most."""
 
 
 def verdict(name: str, draft: Draft, find: Callable[[Example], Finding]) -> Verdict:

@@ -6,9 +6,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from asft.filters.verdicts import ASKS_NOBODY, Finding, verdict
+from asft.filters.verdicts import Finding, verdict
 from asft.registry import plugin
-from asft.types import Ceiling, Context, Draft, Example, Measured, Need, Task, Verdict
+from asft.types import NO_REQUESTS, Ceiling, Context, Draft, Example, Measured, Need, Task, Verdict
 
 Length = Annotated[int, Field(ge=1)]
 
@@ -49,7 +49,7 @@ class WellFormed:
 
     def ceiling(self, context: Context) -> Ceiling:
         """It asks nobody."""
-        return ASKS_NOBODY
+        return NO_REQUESTS
 
     def check(
         self,

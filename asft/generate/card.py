@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -86,7 +87,7 @@ def card(
                 ("**kept**", f"**{whole(counts['kept'])}**"),
             ],
         ),
-        _table(("filter", "options", "dropped", "why"), list(_filters(settings["filters"], counts)))
+        _table(("filter", "options", "not kept", "why"), list(_filters(settings["filters"], counts)))
         if settings["filters"]
         else "No filters.",
         *(
@@ -147,10 +148,14 @@ def _selection(settings: Mapping[str, Any], measured: bool) -> Iterator[tuple[st
 def _filters(
     filters: Sequence[Mapping[str, Any]], counts: Mapping[str, Any]
 ) -> Iterator[tuple[str, str, str, str]]:
-    for options in filters:
-        reasons = counts["dropped"].get(options["use"], {})
-        why = "; ".join(f"{_plain(reason)} ({n})" for reason, n in reasons.items())
-        yield f"`{options['use']}`", _fields(options), whole(sum(reasons.values())), why
+    names = Counter(options["use"] for options in filters)
+    for place, options in enumerate(filters):
+        name = options["use"]
+        label = f"{name} (filters.{place})" if names[name] > 1 else name
+        reasons = [*counts["dropped"].get(label, {}).items()]
+        reasons += [(f"undecided, {why}", n) for why, n in counts["undecided"].get(label, {}).items()]
+        why = "; ".join(f"{_plain(reason)} ({n})" for reason, n in reasons)
+        yield f"`{name}`", _fields(options), whole(sum(n for _, n in reasons)), why
 
 
 def _options(section: Mapping[str, Any]) -> str:

@@ -3,13 +3,13 @@
 import dataclasses
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Annotated, Any, TypeVar, cast
 
 import numpy as np
 from pydantic import BeforeValidator
 
 from asft import registry
-from asft.errors import AsftError
 from asft.needs import NOT_BY_EXAMPLE
 from asft.selectors.free import row_by_id, score_by_id
 from asft.types import Example, Measurements, Selector, TokenArrays
@@ -17,28 +17,13 @@ from asft.types import Example, Measurements, Selector, TokenArrays
 V = TypeVar("V")
 
 
-def _written_out(value: object) -> Mapping[str, Any]:
-    """Plain data with `use` and every option; raises ValueError that says what is wrong with it."""
-    given = {"use": value} if isinstance(value, str) else value
-    if not isinstance(given, Mapping) or not isinstance(given.get("use"), str):
-        known = ", ".join(registry.names("selector"))
-        raise ValueError(f"the name of a selector, or a section with `use`, is wanted; known: {known}")
-    try:
-        made = selector(given)
-    except AsftError as error:
-        raise ValueError(str(error)) from error
-    options = dataclasses.fields(cast(Any, made))
-    return {"use": given["use"], **{option.name: getattr(made, option.name) for option in options}}
-
-
-Inner = Annotated[Mapping[str, Any], BeforeValidator(_written_out)]
+Inner = Annotated[Mapping[str, Any], BeforeValidator(partial(registry.written_out, "selector"))]
 """A selector as plain data, which is what a run directory compares; a name alone stands for its defaults."""
 
 
 def selector(inner: Mapping[str, Any]) -> Selector:
     """The selector that plain data names. Raises PluginError."""
-    options = {name: value for name, value in inner.items() if name != "use"}
-    return cast(Selector, registry.make("selector", inner["use"], options))
+    return cast(Selector, registry.from_section("selector", inner))
 
 
 def selected(

@@ -7,7 +7,7 @@ A draft without an example says why in one of few words, with a detail behind a 
 reasons counts what stands before it (`REASONS`).
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from random import Random
 from typing import Annotated, TypeVar
@@ -16,10 +16,23 @@ from pydantic import Field
 
 from asft import prompts
 from asft.budget import ceiling_of
-from asft.errors import PromptError, RequestError
+from asft.errors import RequestError
 from asft.prompts import Prompt
 from asft.registry import plugin
-from asft.types import Ceiling, Context, Draft, Example, Message, Pick, Reply, Request, Sampling, Script, Task
+from asft.types import (
+    NO_REQUESTS,
+    Ceiling,
+    Context,
+    Draft,
+    Example,
+    Message,
+    Pick,
+    Reply,
+    Request,
+    Sampling,
+    Script,
+    Task,
+)
 from asft.writers.reading import read_answer, read_both, read_question, says_that_it_cannot
 
 REASONS: Mapping[str, str] = {
@@ -66,8 +79,8 @@ class QuestionThenAnswer:
 
     def __post_init__(self) -> None:
         """Read the prompts. Raises PromptError for one that is missing or wants what nobody has."""
-        _check(self._question, _OF_SEED, ())
-        _check(self._answer, ("question",), ("question",))
+        self._question.check(_OF_SEED, ())
+        self._answer.check(("question",), ("question",))
 
     @cached_property
     def _question(self) -> Prompt:
@@ -104,9 +117,9 @@ class QuestionThenAnswer:
         try:
             question = ceiling_of(self._ask_question(pick, context, 0))
         except _NoDraftError:
-            return Ceiling(requests=0, input_tokens=0, output_tokens=0)
+            return NO_REQUESTS
         answers = 1 + self.votes + self.reasks
-        return _sum([question] * (1 + self.reasks) + [self._longest] * answers)
+        return question * (1 + self.reasks) + self._longest * answers
 
     def _write_question(self, pick: Pick, context: Context) -> Script[str]:
         asks = (self._ask_question(pick, context, index) for index in range(1 + self.reasks))
@@ -152,7 +165,7 @@ class QuestionWithAnswer:
 
     def __post_init__(self) -> None:
         """Read the prompt. Raises PromptError for one that is missing or wants what nobody has."""
-        _check(self._prompt, _OF_SEED, ())
+        self._prompt.check(_OF_SEED, ())
 
     @cached_property
     def _prompt(self) -> Prompt:
@@ -173,9 +186,9 @@ class QuestionWithAnswer:
     def ceiling(self, pick: Pick, context: Context) -> Ceiling:
         """The request and its re-asks."""
         try:
-            return _sum([ceiling_of(self._ask(pick, context, 0))] * (1 + self.reasks))
+            return ceiling_of(self._ask(pick, context, 0)) * (1 + self.reasks)
         except _NoDraftError:
-            return Ceiling(requests=0, input_tokens=0, output_tokens=0)
+            return NO_REQUESTS
 
     def _ask(self, pick: Pick, context: Context, index: int) -> Request:
         sampling = Sampling(temperature=self.temperature, max_tokens=self.max_tokens)
@@ -194,18 +207,6 @@ class QuestionWithAnswer:
 # ------------------------------------------------------------------------------------------- requests
 
 _OF_SEED = ("question", "answer", "solution")
-
-
-def _check(prompt: Prompt, filled: Sequence[str], wanted: Sequence[str]) -> None:
-    """Raises PromptError for a prompt with variables that the writer cannot fill, or without one it must."""
-    for name in prompt.variables:
-        if name not in filled:
-            raise PromptError(
-                f"{prompt.path}: needs a value for {name!r}; this writer fills in {', '.join(filled)}"
-            )
-    for name in wanted:
-        if name not in prompt.variables:
-            raise PromptError(f"{prompt.path}: must name {name!r} under 'variables' and show it")
 
 
 def _from_seed(prompt: Prompt, seed: Example) -> tuple[Message, ...]:
@@ -232,14 +233,6 @@ def _request(
         draw=pick.draw,
         index=index,
         seed=context.seed,
-    )
-
-
-def _sum(ceilings: Sequence[Ceiling]) -> Ceiling:
-    return Ceiling(
-        requests=sum(ceiling.requests for ceiling in ceilings),
-        input_tokens=sum(ceiling.input_tokens for ceiling in ceilings),
-        output_tokens=sum(ceiling.output_tokens for ceiling in ceilings),
     )
 
 

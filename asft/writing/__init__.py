@@ -19,7 +19,7 @@ from asft.errors import RecipeError
 from asft.journal import Journal
 from asft.recipe import Recipe
 from asft.types import Context, Draft, Example, Measured, Measurements, Need, Pick, Script, Verdict
-from asft.writing.filtering import Order, Yield, alone, order, then, total, yields
+from asft.writing.filtering import Order, Yield, alone, order, then, yields
 
 __all__ = ["Order", "Student", "Turn", "Written", "Yield", "order", "wanted", "write"]
 
@@ -186,7 +186,7 @@ class _Writing:
         return True
 
     def _job(self, pick: Pick) -> Job[_Checked]:
-        ceiling = total([self._recipe.writer.ceiling(pick, self._context), self._order.ceiling])
+        ceiling = self._recipe.writer.ceiling(pick, self._context) + self._order.ceiling
         return Job(number=pick.number, script=lambda: self._script(pick), ceiling=ceiling)
 
     def _script(self, pick: Pick) -> Script[_Checked]:

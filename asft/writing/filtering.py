@@ -6,7 +6,7 @@ from typing import Any
 
 from asft import needs
 from asft.errors import RecipeError, RequestError
-from asft.types import Ceiling, Context, Draft, Example, Filter, Measured, Need, Script, Verdict
+from asft.types import NO_REQUESTS, Ceiling, Context, Draft, Example, Filter, Measured, Need, Script, Verdict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +67,7 @@ def order(filters: Sequence[Filter], settings: Sequence[Mapping[str, Any]], cont
         alone=tuple(sorted(alone, key=lambda one: one.place in asking)),
         measured=tuple(one for one in placed if one.filter.needs and not one.filter.ordered),
         ordered=tuple(one for one in placed if one.filter.ordered),
-        ceiling=total(ceilings.values()),
+        ceiling=sum(ceilings.values(), NO_REQUESTS),
         needs=_joined(need for one in placed for need in one.filter.needs),
         pool_needs=_joined(need for one in placed for need in one.filter.pool_needs),
     )
@@ -91,16 +91,6 @@ def _check(one: Placed, asks: bool) -> None:
                 f"{where}: it needs {need.name!r}, which is of kind {need.kind!r}; on drafts "
                 "the student alone is measured, so give it a criterion that needs nothing else"
             )
-
-
-def total(ceilings: Iterable[Ceiling]) -> Ceiling:
-    """The most that all of them can cost together."""
-    given = list(ceilings)
-    return Ceiling(
-        requests=sum(one.requests for one in given),
-        input_tokens=sum(one.input_tokens for one in given),
-        output_tokens=sum(one.output_tokens for one in given),
-    )
 
 
 def alone(order: Order, draft: Draft, context: Context) -> Script[Verdict | None]:

@@ -114,7 +114,7 @@ def test_it_takes_any_criterion_that_the_student_alone_is_measured_for(make: Mak
             {"above": 1, "criterion": {"use": "entropy", "off": "own"}},
             "criterion 'entropy': unknown option 'off'",
         ),
-        ({"above": 1, "criterion": {"of": "own"}}, "a section with `use` is wanted"),
+        ({"above": 1, "criterion": {"of": "own"}}, "or a section with `use`, is wanted"),
         (
             {"above": 1, "criterion": {"use": "judge"}},
             "criterion 'judge' needs more than answers of the student",

@@ -48,7 +48,7 @@ def test_an_ensemble_and_embeddings_in_a_run_of_two_rounds(tmp_path: Path) -> No
         assert settings["train"] == {"max_steps": 1}
         assert {"seed", "lora"} <= set(settings)
     costs = (out / "logs" / "needs.jsonl").read_text().splitlines()
-    assert [json.loads(line)["need"] for line in costs] == ["embedding", "own", "ensemble"] * 2
+    assert [json.loads(line)["need"] for line in costs] == ["own", "embedding", "ensemble"] * 2
 
     run(out)
     assert (out / "logs" / "needs.jsonl").read_text().splitlines() == costs

@@ -2,7 +2,7 @@
 
 import pytest
 
-from asft.criteria.reading import read_grade, read_grades, read_ranking, read_text
+from asft.grades import read_grade, read_grades, read_ranking, read_text
 from asft.types import Finish, Reply
 
 SCALE = (1.0, 10.0)
