@@ -6,7 +6,7 @@ made twice is the same report.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -51,6 +51,49 @@ def wilson(right: int, items: int, level: float = 0.95) -> Interval:
     return Interval(low=low, high=high)
 
 
+def bootstrap(
+    grades: Sequence[float],
+    rng: np.random.Generator,
+    *,
+    level: float = 0.95,
+    resamples: int = 10_000,
+) -> Interval:
+    """The percentile interval of the mean grade over resampled items (Efron 1979).
+
+    For means of anything from 0 to 1, where `wilson` takes counts alone. Where all grades are equal it has no
+    width, and says nothing of how sure that is.
+    """
+    if not len(grades):
+        raise ValueError("there are no grades: give at least one")
+    found = _resampled(_finite(np.asarray(grades, np.float64)), rng, level, resamples)
+    return Interval(low=found.low, high=found.high)
+
+
+def pass_at_k(samples: int, right: int, k: int) -> float:
+    """The chance that one of k answers is right, from `samples` answers of which `right` are.
+
+    1 - C(samples - right, k) / C(samples, k): the unbiased estimate of Chen et al. 2021, in whole numbers up
+    to the one division.
+    """
+    if not 0 <= right <= samples or not 1 <= k <= samples:
+        raise ValueError(
+            f"{right} right of {samples} answers, k = {k}: give 0 <= right <= samples and 1 <= k <= samples"
+        )
+    return 1 - math.comb(samples - right, k) / math.comb(samples, k)
+
+
+def majority(answers: Sequence[Hashable | None]) -> int | None:
+    """Where the commonest answer comes first; None where every answer is None, which is nobody's vote.
+
+    Of answers that are equally common the one that was drawn first wins: for answers drawn alike that is a
+    fair lot.
+    """
+    votes = [answer for answer in answers if answer is not None]
+    if not votes:
+        return None
+    return answers.index(max(dict.fromkeys(votes), key=votes.count))
+
+
 def paired_bootstrap(
     before: Sequence[float],
     after: Sequence[float],
@@ -69,14 +112,7 @@ def paired_bootstrap(
             f"{len(before)} and {len(after)} grades are no pairs: give as many of each, at least one"
         )
     differences = _finite(np.asarray(after, np.float64) - np.asarray(before, np.float64))
-    # How often each distinct value comes up in a resample is one multinomial draw; grades of 0 and 1 have
-    # three differences, so that a test set of any size costs nothing.
-    values, counts = np.unique(differences, return_counts=True)
-    means = []
-    for size in _blocks(resamples, len(values)):
-        drawn = rng.multinomial(len(differences), counts / len(differences), size=size)
-        means.append(drawn @ values / len(differences))
-    return _difference(float(differences.mean()), np.concatenate(means), level)
+    return _resampled(differences, rng, level, resamples)
 
 
 def hierarchical_bootstrap(
@@ -152,6 +188,18 @@ def spearman(first: Sequence[float | None], second: Sequence[float | None]) -> f
     centred = ranks - ranks.mean(axis=1, keepdims=True)
     spread = math.sqrt(float((centred[0] ** 2).sum() * (centred[1] ** 2).sum()))
     return float((centred[0] * centred[1]).sum()) / spread if spread else None
+
+
+def _resampled(values: Floats, rng: np.random.Generator, level: float, resamples: int) -> Difference:
+    """The mean of values with the percentile interval over resampled ones."""
+    # How often each distinct value comes up in a resample is one multinomial draw; grades of 0 and 1 have
+    # three differences, so that a test set of any size costs nothing.
+    distinct, counts = np.unique(values, return_counts=True)
+    means = []
+    for size in _blocks(resamples, len(distinct)):
+        drawn = rng.multinomial(len(values), counts / len(values), size=size)
+        means.append(drawn @ distinct / len(values))
+    return _difference(float(values.mean()), np.concatenate(means), level)
 
 
 def _difference(mean: float, resampled: Floats, level: float) -> Difference:

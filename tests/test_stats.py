@@ -7,10 +7,13 @@ import pytest
 
 from asft.stats import (
     BLOCK,
+    bootstrap,
     hierarchical_bootstrap,
     holm,
+    majority,
     mcnemar_exact,
     paired_bootstrap,
+    pass_at_k,
     spearman,
     wilson,
 )
@@ -77,6 +80,19 @@ def test_the_paired_bootstrap_agrees_with_every_resample_counted_out() -> None:
     found = paired_bootstrap(before, after, rng(), level=0.8, resamples=40_000)
     assert found.mean == pytest.approx(0.5625)
     assert (found.low, found.high) == pytest.approx(ends(means, 0.8))
+
+
+def test_the_bootstrap_of_a_mean_agrees_with_every_resample_counted_out() -> None:
+    grades = [0.0, 1.0, 0.25, 1.0]
+    means = [sum(drawn) / 4 for drawn in itertools.product(grades, repeat=4)]
+    found = bootstrap(grades, rng(), level=0.8, resamples=40_000)
+    assert (found.low, found.high) == pytest.approx(ends(means, 0.8))
+
+
+def test_the_bootstrap_of_equal_grades_has_no_width_and_of_none_there_is_none() -> None:
+    assert (bootstrap([1.0] * 5, rng()).low, bootstrap([1.0] * 5, rng()).high) == (1.0, 1.0)
+    with pytest.raises(ValueError, match="there are no grades"):
+        bootstrap([], rng())
 
 
 def test_the_hierarchical_bootstrap_agrees_with_every_resample_counted_out() -> None:
@@ -152,6 +168,51 @@ def test_a_level_or_a_number_of_resamples_that_makes_no_sense_is_refused() -> No
         wilson(1, 2, level=95)
     with pytest.raises(ValueError, match="0 resamples"):
         paired_bootstrap([0.0], [1.0], rng(), resamples=0)
+
+
+# Several answers to one question
+
+
+@pytest.mark.parametrize(("samples", "right", "k"), [(5, 2, 3), (4, 0, 2), (4, 4, 1), (6, 1, 6), (6, 5, 2)])
+def test_pass_at_k_is_the_share_of_all_ways_to_take_k_answers_with_a_right_one_among_them(
+    samples: int, right: int, k: int
+) -> None:
+    answers = [True] * right + [False] * (samples - right)
+    taken = list(itertools.combinations(answers, k))
+    assert pass_at_k(samples, right, k) == pytest.approx(sum(map(any, taken)) / len(taken))
+
+
+def test_pass_at_3_of_5_answers_with_2_right_by_hand() -> None:
+    # 1 - C(3,3) / C(5,3) = 1 - 1/10
+    assert pass_at_k(5, 2, 3) == 0.9
+
+
+def test_pass_at_k_of_hundreds_of_answers_stays_exact() -> None:
+    # C(999,500) / C(1000,500) = 500/1000
+    assert pass_at_k(1000, 1, 500) == 0.5
+
+
+@pytest.mark.parametrize(("samples", "right", "k"), [(3, 4, 1), (3, -1, 1), (3, 1, 4), (3, 1, 0)])
+def test_pass_at_k_refuses_what_cannot_be_taken(samples: int, right: int, k: int) -> None:
+    with pytest.raises(ValueError, match="answers, k ="):
+        pass_at_k(samples, right, k)
+
+
+@pytest.mark.parametrize(
+    ("answers", "wins"),
+    [
+        (["4", "5", "5"], 1),
+        (["4", "5", "5", "4"], 0),
+        ([None, None, "5"], 2),
+        (["4", None, None], 0),
+        ([None, None], None),
+        ([], None),
+    ],
+)
+def test_the_majority_is_the_commonest_answer_the_first_of_several_and_none_has_no_vote(
+    answers: list[str | None], wins: int | None
+) -> None:
+    assert majority(answers) == wins
 
 
 # McNemar
