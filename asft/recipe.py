@@ -160,7 +160,7 @@ class Recipe:
     @property
     def needs(self) -> tuple[Need, ...]:
         """What has to be measured of the pool, in the order in which it is."""
-        of_pool = [need for one in self.filters for need in one.pool_needs]
+        of_pool = [need for one in self.filters for need in one.looks.pool_needs]
         return needs.joined((*self.criterion.needs, *self.selector.needs, *of_pool))
 
 
@@ -350,7 +350,7 @@ def _shared_needs(
     criterion: Criterion | None, selector: Selector | None, filters: Sequence[Filter | None]
 ) -> list[str]:
     wanted = [need for part in (criterion, selector) if part is not None for need in part.needs]
-    wanted += [need for one in filters if one is not None for need in one.pool_needs]
+    wanted += [need for one in filters if one is not None for need in one.looks.pool_needs]
     try:
         needs.joined(wanted)
     except RecipeError as error:

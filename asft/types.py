@@ -429,37 +429,41 @@ class Measured:
     row: int
     """The draft's own row in it."""
     pool: Measurements | None = None
-    """Of the pool, where a filter has `pool_needs`."""
+    """Of the pool, where a filter has `pool_needs` (see `Looks`)."""
     accepted: Sequence[tuple[Measurements, int]] = ()
     """Of what this round has accepted before it, in order: wave and row of each; empty for a filter that is
     not ordered."""
 
 
-@runtime_checkable
-class Filter(Protocol):
-    """Keeps bad drafts out of the training set.
+@dataclass(frozen=True, kw_only=True)
+class Looks:
+    """What a filter looks at besides the draft, and so when it runs and what it costs.
 
-    A filter that looks at the draft alone may ask a teacher or judge; one that is ordered, or that has needs,
-    asks nobody.
+    One that looks at the draft alone may ask a teacher or judge; one that is ordered, or that has needs, asks
+    nobody.
     """
 
-    @property
-    def needs(self) -> tuple[Need, ...]:
-        """What has to be measured of the student on the drafts; needs of kind "student" alone."""
-        ...
+    needs: tuple[Need, ...] = ()
+    """What has to be measured of the student on the drafts; needs of kind "student" alone."""
+    pool_needs: tuple[Need, ...] = ()
+    """What has to be measured of the pool; nothing where `needs` is empty."""
+    ordered: bool = False
+    """Whether the verdict depends on what was accepted before."""
+    ceiling: Ceiling = NO_REQUESTS
+    """The most that the script for one draft can cost, re-asks included."""
+
+
+AT_THE_DRAFT = Looks()
+"""Of a filter that looks at the draft alone, and asks nobody."""
+
+
+@runtime_checkable
+class Filter(Protocol):
+    """Keeps bad drafts out of the training set."""
 
     @property
-    def pool_needs(self) -> tuple[Need, ...]:
-        """What has to be measured of the pool; nothing where `needs` is empty."""
-        ...
-
-    @property
-    def ordered(self) -> bool:
-        """Whether the verdict depends on what was accepted before."""
-        ...
-
-    def ceiling(self, context: Context) -> Ceiling:
-        """The most that the script for one draft can cost, re-asks included; no requests: it asks nobody."""
+    def looks(self) -> Looks:
+        """What it looks at."""
         ...
 
     def check(

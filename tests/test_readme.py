@@ -2,6 +2,8 @@
 
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from asft import cli, registry
+from asft import cli, recipe, registry
 from asft.starter import recipes
 from asft.types import Answer, Measurements, Observation
 
@@ -74,6 +76,29 @@ def test_the_criterion_is_used_by_the_name_that_is_given_and_scores_by_length(he
     criterion = registry.make("criterion", name)
     assert [need.name for need in criterion.needs] == ["own"]
     assert criterion.score(measured) == [2.0, None]
+
+
+def test_the_sections_on_what_is_hard_are_ones_that_a_recipe_takes() -> None:
+    [sections] = [block for block in blocks("yaml") if "criterion:" in block]
+    made = recipe.read({**NANO, **yaml.safe_load(sections)})
+    assert [need.name for need in made.needs] == ["own", "embedding", "judge_pair"]
+    assert made.judge is not None
+
+
+def test_the_notebook_example_ranks(here: Path) -> None:
+    [block] = [block for block in blocks("python") if "asft.score(" in block]
+    program = f"{block}\nprint('HARDEST', len(hardest), len(scored.measurements.examples), *scored.scores, sep='|')"
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert "HARDEST|3|20|loss|incorrect k=4" in done.stdout
+
+
+def test_it_counts_criteria_selectors_and_filters_right() -> None:
+    counts = {"criterion": "Fifteen criteria", "selector": "eleven selectors", "filter": "twelve filters"}
+    numbers = {15: "fifteen", 11: "eleven", 12: "twelve"}
+    told = " ".join(README.split())
+    for kind, words in counts.items():
+        assert words in told
+        assert words.lower().startswith(numbers[len(registry.BUILT_IN[kind])])
 
 
 def test_the_task_loads_grades_and_has_splits_apart(here: Path) -> None:

@@ -12,7 +12,9 @@ from asft import types
 from asft.tasks.gsm8k import GSM8K
 from asft.types import Example, Grade, Message, Reply, Request, Sampling, Task, Teacher
 
-RECORDS = [value for _, value in inspect.getmembers(types, dataclasses.is_dataclass)]
+RECORDS = [
+    value for _, value in inspect.getmembers(types, inspect.isclass) if dataclasses.is_dataclass(value)
+]
 
 ASKED = Example.make(task="t", prompt="p", answer="a")
 
@@ -39,6 +41,7 @@ ONE_OF_EACH = [
         wave=types.Measurements(round=1, examples=(), observations=()),
         row=0,
     ),
+    types.Looks(),
     types.Need(name="own"),
     types.Inquiry(script=script, ceiling=types.Ceiling(requests=1, input_tokens=1, output_tokens=1)),
     types.Context(task=GSM8K(), seeds=(ASKED,), accepted=(), test=(), round=1, seed=0),

@@ -223,7 +223,7 @@ class TestEveryWriter:
     ) -> None:
         key = "prompt" if "prompt" in vars(make(name)) else "question_prompt"
         path = prompt_file(tmp_path, "{{ topic }}", variables=["topic"])
-        with pytest.raises(PromptError, match="needs a value for 'topic'; here question, .* are filled in"):
+        with pytest.raises(PromptError, match=r"needs a value for 'topic'; here question, .* are filled in"):
             make(name, {**options, key: path})
 
     def test_tokens_and_temperature_have_bounds(self, name: str, options: dict[str, Any]) -> None:

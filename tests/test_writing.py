@@ -20,10 +20,12 @@ from asft.journal import Journal
 from asft.recipe import EngineOptions
 from asft.tasks.gsm8k import GSM8K
 from asft.types import (
+    NO_REQUESTS,
     Ceiling,
     Context,
     Draft,
     Example,
+    Looks,
     Measured,
     Measurements,
     Message,
@@ -105,15 +107,10 @@ class Rule:
     saw: list[int] = field(default_factory=list)
 
     @property
-    def needs(self) -> tuple[Need, ...]:
-        return (needs.OWN,) if self.measures else ()
-
-    @property
-    def pool_needs(self) -> tuple[Need, ...]:
-        return self.needs
-
-    def ceiling(self, context: Context) -> Ceiling:
-        return CALL if self.asks else Ceiling(requests=0, input_tokens=0, output_tokens=0)
+    def looks(self) -> Looks:
+        wanted = (needs.OWN,) if self.measures else ()
+        ceiling = CALL if self.asks else NO_REQUESTS
+        return Looks(needs=wanted, pool_needs=wanted, ordered=self.ordered, ceiling=ceiling)
 
     def check(
         self, draft: Draft, context: Context, accepted: Sequence[Example], measured: Measured | None = None
@@ -281,8 +278,8 @@ def test_two_filters_that_need_the_same_otherwise_are_told_before_anything_is_as
         k: int = 2
 
         @property
-        def needs(self) -> tuple[Need, ...]:
-            return (needs.samples(self.k, 0.7),)
+        def looks(self) -> Looks:
+            return Looks(needs=(needs.samples(self.k, 0.7),))
 
     teacher = Teacher()
     with pytest.raises(RecipeError, match="filters: two parts of the recipe need 'samples'"):

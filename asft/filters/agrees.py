@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal, Protocol, runtime_checkable
+from typing import ClassVar, Literal, Protocol, runtime_checkable
 
 from asft.filters.verdicts import Finding, verdict
 from asft.registry import plugin
-from asft.types import NO_REQUESTS, Ceiling, Context, Draft, Example, Measured, Need, Task, Verdict
+from asft.types import AT_THE_DRAFT, Context, Draft, Example, Looks, Measured, Task, Verdict
 
 
 @runtime_checkable
@@ -26,24 +26,7 @@ class Agrees:
     """votes: of the teacher's answers, this one included, the most are equal to it, and more than to any
     other (self-consistency, arXiv 2203.11171). task: the task's own `solve(prompt)` gives the same."""
 
-    @property
-    def needs(self) -> tuple[Need, ...]:
-        """It measures nothing."""
-        return ()
-
-    @property
-    def pool_needs(self) -> tuple[Need, ...]:
-        """It measures nothing."""
-        return ()
-
-    @property
-    def ordered(self) -> bool:
-        """It looks at the draft alone."""
-        return False
-
-    def ceiling(self, context: Context) -> Ceiling:
-        """It asks nobody."""
-        return NO_REQUESTS
+    looks: ClassVar[Looks] = AT_THE_DRAFT
 
     def check(
         self,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -12,7 +12,7 @@ from asft.errors import RunError
 from asft.filters.verdicts import Finding, verdict
 from asft.filters.words import plain_words
 from asft.registry import plugin
-from asft.types import NO_REQUESTS, Ceiling, Context, Draft, Example, Measured, Need, Verdict
+from asft.types import AT_THE_DRAFT, Context, Draft, Example, Looks, Measured, Verdict
 
 _PATTERN = "re:"
 
@@ -48,24 +48,7 @@ class Blocklist:
         if not (self._rules.phrases or self._rules.patterns):
             raise ValueError("nothing is blocked; give phrases, patterns or a file with some")
 
-    @property
-    def needs(self) -> tuple[Need, ...]:
-        """It measures nothing."""
-        return ()
-
-    @property
-    def pool_needs(self) -> tuple[Need, ...]:
-        """It measures nothing."""
-        return ()
-
-    @property
-    def ordered(self) -> bool:
-        """It looks at the draft alone."""
-        return False
-
-    def ceiling(self, context: Context) -> Ceiling:
-        """It asks nobody."""
-        return NO_REQUESTS
+    looks: ClassVar[Looks] = AT_THE_DRAFT
 
     def check(
         self,

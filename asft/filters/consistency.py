@@ -12,13 +12,11 @@ from asft.filters.asking import Form
 from asft.filters.verdicts import Finding, verdict
 from asft.registry import plugin
 from asft.types import (
-    NO_REQUESTS,
-    Ceiling,
     Context,
     Draft,
     Example,
+    Looks,
     Measured,
-    Need,
     Reply,
     Script,
     Task,
@@ -64,23 +62,11 @@ class Consistency:
                 raise PluginError(f"option {name!r} has an effect by teacher or judge alone; leave it out")
 
     @property
-    def needs(self) -> tuple[Need, ...]:
-        """The student's answers, where it is asked."""
-        return (needs.samples(self.k, self.temperature),) if self.by == "student" else ()
-
-    @property
-    def pool_needs(self) -> tuple[Need, ...]:
-        """It measures nothing of the pool."""
-        return ()
-
-    @property
-    def ordered(self) -> bool:
-        """It looks at the draft alone."""
-        return False
-
-    def ceiling(self, context: Context) -> Ceiling:
-        """k requests with a question as long as `max_bytes` allows, where somebody is asked."""
-        return NO_REQUESTS if self.by == "student" else self._form.ceiling(self.k)
+    def looks(self) -> Looks:
+        """The student's answers; or k requests, with a question as long as `max_bytes` allows."""
+        if self.by == "student":
+            return Looks(needs=(needs.samples(self.k, self.temperature),))
+        return Looks(ceiling=self._form.ceiling(self.k))
 
     def check(
         self,

@@ -12,7 +12,7 @@ from asft import needs
 from asft.errors import DataError
 from asft.filters.verdicts import Finding, verdict
 from asft.registry import plugin
-from asft.types import NO_REQUESTS, Ceiling, Context, Draft, Example, Measured, Measurements, Need, Verdict
+from asft.types import Context, Draft, Example, Looks, Measured, Measurements, Verdict
 
 Vectors = NDArray[np.float32]
 
@@ -43,23 +43,12 @@ class EmbeddingSimilarity:
             raise ValueError("pool, accepted and round are all false; nothing is left to compare with")
 
     @property
-    def needs(self) -> tuple[Need, ...]:
-        """Embeddings."""
-        return (needs.embedding(self.model),)
-
-    @property
-    def pool_needs(self) -> tuple[Need, ...]:
-        """Embeddings of seeds and of what was accepted, where it is compared with one of them."""
-        return self.needs if self.pool or self.accepted else ()
-
-    @property
-    def ordered(self) -> bool:
-        """Of two drafts that are alike the first is kept, where the round is looked at."""
-        return self.round
-
-    def ceiling(self, context: Context) -> Ceiling:
-        """It asks nobody."""
-        return NO_REQUESTS
+    def looks(self) -> Looks:
+        """Embeddings, and of the pool where it is compared with that. Of two drafts that are alike the first
+        is kept, where the round is looked at."""
+        wanted = (needs.embedding(self.model),)
+        of_pool = wanted if self.pool or self.accepted else ()
+        return Looks(needs=wanted, pool_needs=of_pool, ordered=self.round)
 
     def check(
         self,

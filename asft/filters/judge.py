@@ -12,7 +12,7 @@ from asft.filters.asking import Form
 from asft.filters.verdicts import Finding, verdict
 from asft.grades import read_grade
 from asft.registry import plugin
-from asft.types import Ceiling, Context, Draft, Example, Measured, Need, Script, Verdict
+from asft.types import Context, Draft, Example, Looks, Measured, Script, Verdict
 
 Temperature = Annotated[float, Field(ge=0.0, le=2.0)]
 
@@ -51,23 +51,9 @@ class Judge:
             )
 
     @property
-    def needs(self) -> tuple[Need, ...]:
-        """It measures nothing."""
-        return ()
-
-    @property
-    def pool_needs(self) -> tuple[Need, ...]:
-        """It measures nothing."""
-        return ()
-
-    @property
-    def ordered(self) -> bool:
-        """It looks at the draft alone."""
-        return False
-
-    def ceiling(self, context: Context) -> Ceiling:
+    def looks(self) -> Looks:
         """The request and its re-asks, with texts as long as `max_bytes` allows."""
-        return self._form.ceiling(1 + self.reasks)
+        return Looks(ceiling=self._form.ceiling(1 + self.reasks))
 
     def check(
         self,

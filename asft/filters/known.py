@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
@@ -11,31 +11,15 @@ from asft.filters.latest import Latest
 from asft.filters.verdicts import Finding, verdict
 from asft.filters.words import runs_of, words_of
 from asft.registry import plugin
-from asft.types import NO_REQUESTS, Ceiling, Context, Draft, Example, Measured, Need, Verdict
+from asft.types import AT_THE_DRAFT, Context, Draft, Example, Looks, Measured, Verdict
 
 
 @plugin
 class Duplicate:
     """No question that is a seed, or was accepted before: equal word for word after normalisation."""
 
-    @property
-    def needs(self) -> tuple[Need, ...]:
-        """It measures nothing."""
-        return ()
-
-    @property
-    def pool_needs(self) -> tuple[Need, ...]:
-        """It measures nothing."""
-        return ()
-
-    @property
-    def ordered(self) -> bool:
-        """Of two equal drafts the first is kept."""
-        return True
-
-    def ceiling(self, context: Context) -> Ceiling:
-        """It asks nobody."""
-        return NO_REQUESTS
+    looks: ClassVar[Looks] = Looks(ordered=True)
+    """Of two equal drafts the first is kept."""
 
     def check(
         self,
@@ -73,24 +57,7 @@ class NotInTest:
     share: Annotated[float, Field(gt=0.0, le=1.0)] = 0.5
     """From this share on it is dropped."""
 
-    @property
-    def needs(self) -> tuple[Need, ...]:
-        """It measures nothing."""
-        return ()
-
-    @property
-    def pool_needs(self) -> tuple[Need, ...]:
-        """It measures nothing."""
-        return ()
-
-    @property
-    def ordered(self) -> bool:
-        """It compares with the test split alone."""
-        return False
-
-    def ceiling(self, context: Context) -> Ceiling:
-        """It asks nobody."""
-        return NO_REQUESTS
+    looks: ClassVar[Looks] = AT_THE_DRAFT
 
     def check(
         self,

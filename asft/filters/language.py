@@ -5,13 +5,13 @@ from collections import Counter
 from collections.abc import Sequence
 from fractions import Fraction
 from functools import lru_cache
-from typing import Annotated, Literal, get_args
+from typing import Annotated, ClassVar, Literal, get_args
 
 from pydantic import Field
 
 from asft.filters.verdicts import Finding, verdict
 from asft.registry import plugin
-from asft.types import NO_REQUESTS, Ceiling, Context, Draft, Example, Measured, Need, Verdict
+from asft.types import AT_THE_DRAFT, Context, Draft, Example, Looks, Measured, Verdict
 
 Script = Literal[
     "Arabic",
@@ -68,24 +68,7 @@ class Language:
     of: Literal["both", "question", "answer"] = "both"
     """What is looked at. answer: the worked answer, or the final answer where there is none."""
 
-    @property
-    def needs(self) -> tuple[Need, ...]:
-        """It measures nothing."""
-        return ()
-
-    @property
-    def pool_needs(self) -> tuple[Need, ...]:
-        """It measures nothing."""
-        return ()
-
-    @property
-    def ordered(self) -> bool:
-        """It looks at the draft alone."""
-        return False
-
-    def ceiling(self, context: Context) -> Ceiling:
-        """It asks nobody."""
-        return NO_REQUESTS
+    looks: ClassVar[Looks] = AT_THE_DRAFT
 
     def check(
         self,

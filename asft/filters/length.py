@@ -1,14 +1,14 @@
 """Whether a question and its answer are neither too short nor too long."""
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from asft.filters.verdicts import Finding, verdict
 from asft.filters.words import plain_words
 from asft.registry import plugin
-from asft.types import NO_REQUESTS, Ceiling, Context, Draft, Example, Measured, Need, Verdict
+from asft.types import AT_THE_DRAFT, Context, Draft, Example, Looks, Measured, Verdict
 
 Bound = Annotated[int, Field(ge=1)] | None
 
@@ -44,24 +44,7 @@ class Length:
                 "there is no bound; give one of min_question, max_question, min_answer, max_answer"
             )
 
-    @property
-    def needs(self) -> tuple[Need, ...]:
-        """It measures nothing."""
-        return ()
-
-    @property
-    def pool_needs(self) -> tuple[Need, ...]:
-        """It measures nothing."""
-        return ()
-
-    @property
-    def ordered(self) -> bool:
-        """It looks at the draft alone."""
-        return False
-
-    def ceiling(self, context: Context) -> Ceiling:
-        """It asks nobody."""
-        return NO_REQUESTS
+    looks: ClassVar[Looks] = AT_THE_DRAFT
 
     def check(
         self,

@@ -11,7 +11,7 @@ from asft.filters.likeness import Match, Texts
 from asft.filters.verdicts import Finding, verdict
 from asft.filters.words import plain_words
 from asft.registry import plugin
-from asft.types import NO_REQUESTS, Ceiling, Context, Draft, Example, Measured, Need, Verdict
+from asft.types import Context, Draft, Example, Looks, Measured, Verdict
 
 
 @plugin
@@ -44,23 +44,9 @@ class RougeL:
             raise ValueError("pool, accepted and round are all false; nothing is left to compare with")
 
     @property
-    def needs(self) -> tuple[Need, ...]:
-        """It measures nothing."""
-        return ()
-
-    @property
-    def pool_needs(self) -> tuple[Need, ...]:
-        """It measures nothing."""
-        return ()
-
-    @property
-    def ordered(self) -> bool:
+    def looks(self) -> Looks:
         """Of two drafts that are alike the first is kept, where the round is looked at."""
-        return self.round
-
-    def ceiling(self, context: Context) -> Ceiling:
-        """It asks nobody."""
-        return NO_REQUESTS
+        return Looks(ordered=self.round)
 
     def check(
         self,

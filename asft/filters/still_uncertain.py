@@ -12,15 +12,13 @@ from asft.filters.latest import Latest
 from asft.filters.verdicts import Finding, verdict
 from asft.registry import plugin
 from asft.types import (
-    NO_REQUESTS,
-    Ceiling,
     Context,
     Criterion,
     Draft,
     Example,
+    Looks,
     Measured,
     Measurements,
-    Need,
     Verdict,
 )
 
@@ -49,7 +47,7 @@ class StillUncertain:
         """Make the criterion. Raises ValueError for no bar, or two."""
         if (self.above is None) == (self.quantile is None):
             raise ValueError("give one of `above`, a score, and `quantile`, a share of the pool")
-        for need in self.needs:
+        for need in self._criterion.needs:
             if need.kind != "student":
                 raise ValueError(
                     f"criterion {self.criterion.get('use')!r} needs more than answers of the student "
@@ -58,23 +56,10 @@ class StillUncertain:
                 )
 
     @property
-    def needs(self) -> tuple[Need, ...]:
-        """Those of the criterion."""
-        return self._criterion.needs
-
-    @property
-    def pool_needs(self) -> tuple[Need, ...]:
-        """Those of the criterion, where the bar is a quantile of the pool."""
-        return self.needs if self.above is None else ()
-
-    @property
-    def ordered(self) -> bool:
-        """It looks at the draft alone."""
-        return False
-
-    def ceiling(self, context: Context) -> Ceiling:
-        """It asks nobody."""
-        return NO_REQUESTS
+    def looks(self) -> Looks:
+        """What the criterion needs; of the pool too, where the bar is a quantile of it."""
+        wanted = self._criterion.needs
+        return Looks(needs=wanted, pool_needs=wanted if self.above is None else ())
 
     def check(
         self,

@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
 from asft.filters.verdicts import Finding, verdict
 from asft.registry import plugin
-from asft.types import NO_REQUESTS, Ceiling, Context, Draft, Example, Measured, Need, Task, Verdict
+from asft.types import AT_THE_DRAFT, Context, Draft, Example, Looks, Measured, Task, Verdict
 
 Length = Annotated[int, Field(ge=1)]
 
@@ -32,24 +32,7 @@ class WellFormed:
                 "no question would pass"
             )
 
-    @property
-    def needs(self) -> tuple[Need, ...]:
-        """It measures nothing."""
-        return ()
-
-    @property
-    def pool_needs(self) -> tuple[Need, ...]:
-        """It measures nothing."""
-        return ()
-
-    @property
-    def ordered(self) -> bool:
-        """It looks at the draft alone."""
-        return False
-
-    def ceiling(self, context: Context) -> Ceiling:
-        """It asks nobody."""
-        return NO_REQUESTS
+    looks: ClassVar[Looks] = AT_THE_DRAFT
 
     def check(
         self,

@@ -34,7 +34,7 @@ def write(line: Line, number: int) -> bool:
     recipe = line.recipe
     before = line.accepted_before(number)
     previous = line.adapter(number - 1)
-    measures = any(one.needs for one in recipe.filters)
+    measures = any(one.looks.needs for one in recipe.filters)
 
     def make(folder: Path) -> None:
         context = Context(

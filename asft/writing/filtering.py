@@ -58,18 +58,18 @@ def order(filters: Sequence[Filter], settings: Sequence[Mapping[str, Any]], cont
         Placed(place=place, name=str(options["use"]), filter=one)
         for place, (one, options) in enumerate(zip(filters, settings, strict=True))
     ]
-    ceilings = {one.place: one.filter.ceiling(context) for one in placed}
+    ceilings = {one.place: one.filter.looks.ceiling for one in placed}
     asking = {place for place, ceiling in ceilings.items() if ceiling.requests}
     for one in placed:
         _check(one, one.place in asking)
-    alone = [one for one in placed if not one.filter.ordered and not one.filter.needs]
+    alone = [one for one in placed if not one.filter.looks.ordered and not one.filter.looks.needs]
     return Order(
         alone=tuple(sorted(alone, key=lambda one: one.place in asking)),
-        measured=tuple(one for one in placed if one.filter.needs and not one.filter.ordered),
-        ordered=tuple(one for one in placed if one.filter.ordered),
+        measured=tuple(one for one in placed if one.filter.looks.needs and not one.filter.looks.ordered),
+        ordered=tuple(one for one in placed if one.filter.looks.ordered),
         ceiling=sum(ceilings.values(), NO_REQUESTS),
-        needs=_joined(need for one in placed for need in one.filter.needs),
-        pool_needs=_joined(need for one in placed for need in one.filter.pool_needs),
+        needs=_joined(need for one in placed for need in one.filter.looks.needs),
+        pool_needs=_joined(need for one in placed for need in one.filter.looks.pool_needs),
     )
 
 
@@ -82,10 +82,10 @@ def _joined(wanted: Iterable[Need]) -> tuple[Need, ...]:
 
 def _check(one: Placed, asks: bool) -> None:
     where = f"filters.{one.place} ({one.name})"
-    if asks and (one.filter.ordered or one.filter.needs):
-        why = "is ordered" if one.filter.ordered else "reads measurements"
+    if asks and (one.filter.looks.ordered or one.filter.looks.needs):
+        why = "is ordered" if one.filter.looks.ordered else "reads measurements"
         raise RecipeError(f"{where}: it asks a teacher or judge and {why}; a filter does one of them")
-    for need in (*one.filter.needs, *one.filter.pool_needs):
+    for need in (*one.filter.looks.needs, *one.filter.looks.pool_needs):
         if need.kind != "student":
             raise RecipeError(
                 f"{where}: it needs {need.name!r}, which is of kind {need.kind!r}; on drafts "
@@ -114,7 +114,7 @@ def then(
     """What the other filters say, in order: the first that does not keep the draft, or a keep."""
     apart = measured and replace(measured, accepted=())
     for one in (*order.measured, *order.ordered):
-        if one.filter.ordered:
+        if one.filter.looks.ordered:
             verdict = one.filter.check(draft, context, accepted, measured)
         else:
             verdict = one.filter.check(draft, context, (), apart)

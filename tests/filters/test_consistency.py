@@ -42,7 +42,7 @@ def test_the_students_answers_decide(
     make: Make, context: Making, grades: Sequence[float | None], decision: str, reason: str
 ) -> None:
     used = make("consistency", {"k": 4, "at_least": 0.5})
-    assert used.needs == (needs.samples(4, 0.7),)
+    assert used.looks.needs == (needs.samples(4, 0.7),)
     verdict = decided(used.check(DRAFT, context(), (), sampled(grades)))
     assert (verdict.decision, verdict.reason) == (decision, reason)
 
@@ -65,7 +65,7 @@ def test_another_model_is_asked_k_times_at_once(make: Make, context: Making, by:
     ]
     assert "What is 6 times 7?" in driven.asked[0].messages[-1].content
     assert "42" not in driven.asked[0].messages[-1].content.replace("<<6*7=42>>42", "")
-    assert used.needs == ()
+    assert used.looks.needs == ()
 
 
 def test_replies_without_an_answer_are_none(make: Make, context: Making) -> None:

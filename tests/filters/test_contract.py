@@ -135,7 +135,7 @@ REPLIES = ("Good.\nScore: 8", "6 * 7 = 42\n#### 42", "I would rather not.")
 
 def judged(used: Filter, draft: Draft, context: Context, accepted: Sequence[Example] = ()) -> Verdict:
     """The verdict, with everything at hand that a write step has, and replies to all that is asked."""
-    if not used.ordered:
+    if not used.looks.ordered:
         accepted = ()
     given = used.check(draft, context, accepted, seen(draft, context, accepted))
     return decided(given, *(REPLIES[(draft.number + i) % 3] for i in range(9)))
@@ -191,7 +191,7 @@ class TestEveryFilter:
         assert draft.example is not None
         given = used.check(draft, POOL, (draft.example,), seen(draft, POOL, (draft.example,)))
         beside = decided(given, *(REPLIES[i % 3] for i in range(9)))
-        assert (alone != beside) == used.ordered
+        assert (alone != beside) == used.looks.ordered
 
     def test_a_draft_without_an_example_is_dropped(self, name: str, options: dict[str, object]) -> None:
         verdict = judged(make(name, options), Draft(number=1, example=None, reason="cut off"), POOL)
@@ -211,7 +211,7 @@ class TestEveryFilter:
         used = make(name, options)
         driven = Driven([REPLIES[2]] * 9)
         driven.decide(used.check(draft, POOL, (), seen(draft, POOL, ())))
-        most = used.ceiling(POOL)
+        most = used.looks.ceiling
         asked = [ceiling_of(request) for request in driven.asked]
         assert len(asked) <= most.requests
         assert sum(one.input_tokens for one in asked) <= most.input_tokens
@@ -221,9 +221,9 @@ class TestEveryFilter:
         self, name: str, options: dict[str, object]
     ) -> None:
         used = make(name, options)
-        assert not (used.ceiling(POOL).requests and (used.needs or used.ordered))
-        assert all(need.kind == "student" for need in (*used.needs, *used.pool_needs))
-        assert used.needs or not used.pool_needs
+        assert not (used.looks.ceiling.requests and (used.looks.needs or used.looks.ordered))
+        assert all(need.kind == "student" for need in (*used.looks.needs, *used.looks.pool_needs))
+        assert used.looks.needs or not used.looks.pool_needs
 
     def test_without_measurements_it_is_undecided_where_it_needs_them(
         self, name: str, options: dict[str, object]
@@ -231,7 +231,7 @@ class TestEveryFilter:
         used = make(name, options)
         draft = Draft(number=0, example=example("Dee has 6 rows of 7 trees. How many trees?"), votes=("42",))
         verdict = decided(used.check(draft, POOL, ()), *(REPLIES[i % 3] for i in range(9)))
-        if used.needs:
+        if used.looks.needs:
             assert (verdict.decision, verdict.reason[:3]) == ("undecided", "no ")
         else:
             assert verdict == judged(used, draft, POOL)

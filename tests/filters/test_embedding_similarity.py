@@ -103,7 +103,7 @@ def test_waves_are_read_in_the_order_in_which_they_were_accepted(make: Make, con
     seen = Measured(wave=second, row=1, pool=None, accepted=rows)
     verdict = decided(used.check(Draft(number=0, example=example("new")), context(), accepted, seen))
     assert verdict.reason == f"like one accepted in this round: cosine 1.0000 with {accepted[0].id}"
-    assert not used.pool_needs
+    assert not used.looks.pool_needs
 
 
 def test_a_draft_without_an_embedding_is_undecided_and_a_seed_without_one_is_like_none(find: Find) -> None:

@@ -86,7 +86,7 @@ def test_each_source_can_be_left_out(check: Check, make: Make, context: Making, 
     now = [example(TEN)] if source == "round" else []
     assert check("rouge_l", example(TEN), seen, accepted=now).decision == "drop"
     assert check("rouge_l", example(TEN), seen, accepted=now, options={source: False}).decision == "keep"
-    assert make("rouge_l", {source: False}).ordered == (source != "round")
+    assert make("rouge_l", {source: False}).looks.ordered == (source != "round")
 
 
 def test_comparing_with_nothing_is_refused(make: Make) -> None:

@@ -97,8 +97,8 @@ def test_it_takes_any_criterion_that_the_student_alone_is_measured_for(make: Mak
     # The greedy answers are wrong.
     assert find([0.0], criterion={"use": "incorrect"}, above=1.0).decision == "keep"
     used = make("still_uncertain", {"criterion": {"use": "loss", "of": "gold"}, "quantile": 0.5})
-    assert used.needs == used.pool_needs == (needs.GOLD,)
-    assert make("still_uncertain", {"above": 0.1}).pool_needs == ()
+    assert used.looks.needs == used.looks.pool_needs == (needs.GOLD,)
+    assert make("still_uncertain", {"above": 0.1}).looks.pool_needs == ()
 
 
 @pytest.mark.parametrize(
