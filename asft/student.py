@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from asft.errors import DataError
+from asft.types import Message
 
 POCKET = Path(__file__).resolve().parent / "students" / "pocket"
 """The student that ships with asft; a recipe calls it "pocket"."""
@@ -143,17 +144,48 @@ def _put_on(base: Loaded, adapter: str) -> Loaded:
     )
 
 
-def prompt_ids(tokenizer: Any, prompts: Sequence[str]) -> list[list[int]]:
-    """Token ids up to where the answer starts: by the chat template where there is one, else plain text."""
+Prompt = str | Sequence[Message]
+"""A question alone, or a chat that ends with one."""
+
+
+def prompt_ids(tokenizer: Any, prompts: Sequence[Prompt]) -> list[list[int]]:
+    """Token ids of `prompt_texts`."""
     if not prompts:
         return []
+    texts = prompt_texts(tokenizer, prompts)
+    # A chat template writes the special tokens itself.
+    ids: list[list[int]] = tokenizer(texts, add_special_tokens=not tokenizer.chat_template)["input_ids"]
+    return ids
+
+
+def prompt_texts(tokenizer: Any, prompts: Sequence[Prompt]) -> list[str]:
+    """What the student reads up to where its answer starts.
+
+    By the chat template where there is one; else plain text, a question and its answer on lines of their own
+    and an empty line between the turns. Raises DataError for a chat that the template does not take.
+    """
+    chats = [
+        [{"role": "user", "content": prompt}]
+        if isinstance(prompt, str)
+        else [{"role": turn.role, "content": turn.content} for turn in prompt]
+        for prompt in prompts
+    ]
     if not tokenizer.chat_template:
-        plain: list[list[int]] = tokenizer([f"{prompt}\n" for prompt in prompts])["input_ids"]
-        return plain
-    chats = [[{"role": "user", "content": prompt}] for prompt in prompts]
-    texts = tokenizer.apply_chat_template(chats, tokenize=False, add_generation_prompt=True)
-    chat: list[list[int]] = tokenizer(texts, add_special_tokens=False)["input_ids"]
-    return chat
+        return ["".join(f"{one['content']}{PLAIN[one['role']]}" for one in chat) for chat in chats]
+    from jinja2 import TemplateError
+
+    try:
+        texts: list[str] = tokenizer.apply_chat_template(chats, tokenize=False, add_generation_prompt=True)
+    except TemplateError as error:
+        roles = ", ".join(dict.fromkeys(turn["role"] for chat in chats for turn in chat))
+        raise DataError(
+            f"the student's chat template does not take a chat of {roles} ({error}); ask without the first"
+        ) from error
+    return texts
+
+
+PLAIN = {"system": "\n\n", "user": "\n", "assistant": "\n\n"}
+"""What stands behind a turn where there is no chat template."""
 
 
 def answer_ids(loaded: Loaded, texts: Sequence[str]) -> list[list[int]]:

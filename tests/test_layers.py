@@ -204,7 +204,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "asft.prompts",
         "asft.registry",
     },
-    "asft.student": {"asft.errors"},
+    "asft.student": {"asft.types", "asft.errors"},
     "asft.scorer.*": {"asft.types", "asft.student"},
     "asft.decoder.*": {
         "asft.types",
@@ -220,6 +220,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "asft.tasks.gsm8k": {"asft.types", "asft.errors", "asft.registry", "asft.answers", "asft.tasks.rows"},
     "asft.tasks.qa": {"asft.types", "asft.errors", "asft.registry", "asft.answers", "asft.tasks.rows"},
     "asft.tasks.pocket.*": {"asft.types", "asft.errors", "asft.registry", "asft.answers"},
+    "asft.tasks.game24.*": {"asft.types", "asft.errors", "asft.registry", "asft.answers", "asft.tasks.rows"},
+    "asft.tasks.prontoqa.*": {"asft.types", "asft.errors", "asft.registry", "asft.answers"},
     "asft.teachers": set(),
     "asft.teachers.openai.*": {"asft.types", "asft.errors", "asft.registry", "asft.budget"},
     "asft.teachers.pool": {"asft.types", "asft.errors", "asft.registry", "asft.budget"},
@@ -239,7 +241,9 @@ MAY_IMPORT: dict[str, set[str]] = {
         "asft.budget",
         "asft.answers",
         "asft.prompts",
+        "asft.tasks.game24.*",
         "asft.tasks.pocket.*",
+        "asft.tasks.prontoqa.*",
     },
 }
 
@@ -260,6 +264,7 @@ IMPORTS_HEAVY = {
     "asft.decoder.chance",
     "asft.decoder.limit",
     "asft.decoder.records",
+    "asft.decoder.stopping",
     "asft.decoder.vllm",
     "asft.decoder.vllm.in_process",
     "asft.decoder.vllm.served",

@@ -6,7 +6,8 @@ from asft.decoder.batched import Batched
 from asft.decoder.chance import Chance
 from asft.decoder.limit import limit
 from asft.decoder.records import Decoded, Decoder, Job, Row
-from asft.student import Loaded, prompt_ids
+from asft.decoder.stopping import cut, end_ids
+from asft.student import Loaded, Prompt, prompt_ids
 from asft.types import Answer, Finish
 
 __all__ = ["Batched", "Chance", "Decoded", "Decoder", "Job", "Row", "answer", "decode", "limit", "sample"]
@@ -16,10 +17,11 @@ Told = Callable[[int], None]
 
 def answer(
     loaded: Loaded,
-    prompts: Sequence[str],
+    prompts: Sequence[Prompt],
     *,
     max_new_tokens: int = 256,
     batch_size: int = 128,
+    stop: Sequence[str] = (),
     by: Decoder | None = None,
     progress: Told | None = None,
 ) -> list[Answer]:
@@ -29,6 +31,7 @@ def answer(
         prompts,
         max_new_tokens=max_new_tokens,
         batch_size=batch_size,
+        stop=stop,
         by=by,
         progress=progress,
     )
@@ -37,10 +40,11 @@ def answer(
 
 def decode(
     loaded: Loaded,
-    prompts: Sequence[str],
+    prompts: Sequence[Prompt],
     *,
     max_new_tokens: int = 256,
     batch_size: int = 128,
+    stop: Sequence[str] = (),
     stats: bool = False,
     by: Decoder | None = None,
     progress: Told | None = None,
@@ -48,21 +52,22 @@ def decode(
     """Answer each prompt greedily; the result has the order of the prompts.
 
     `progress` is told how many are done. An answer that reaches `max_new_tokens` without an end token has
-    finish "length". The tokens are those of transformers' own `generate`, which also writes them where
-    greedy is not all that the model asks for. With `stats`, each answer has the statistics of its tokens, in
-    float32 from the logits that chose them; those that `generate` wrote have None. `by`: who decodes
-    instead of the model in memory, and then says itself how many answers are written at once.
+    finish "length"; before the first of the texts `stop` it ends as before an end token. The tokens are those
+    of transformers' own `generate`, which also writes them where greedy is not all that the model asks for.
+    With `stats`, each answer has the statistics of its tokens, in float32 from the logits that chose them;
+    those that `generate` wrote have None. `by`: who decodes instead of the model in memory, and then says
+    itself how many answers are written at once.
     """
     jobs = [Job(prompt=tuple(ids)) for ids in prompt_ids(loaded.tokenizer, prompts)]
     rows = (by or Batched(size=batch_size)).write(
         loaded, jobs, max_new_tokens=max_new_tokens, stats=stats, progress=progress
     )
-    return [_read(loaded, row) for row in rows]
+    return [_read(loaded, row, stop) for row in rows]
 
 
 def sample(
     loaded: Loaded,
-    prompts: Sequence[str],
+    prompts: Sequence[Prompt],
     ids: Sequence[str],
     *,
     k: int,
@@ -71,6 +76,7 @@ def sample(
     seed: int = 0,
     max_new_tokens: int = 256,
     batch_size: int = 128,
+    stop: Sequence[str] = (),
     stats: bool = False,
     by: Decoder | None = None,
     progress: Told | None = None,
@@ -100,21 +106,20 @@ def sample(
     written = (by or Batched(size=batch_size)).write(
         loaded, jobs, max_new_tokens=max_new_tokens, stats=stats, progress=told
     )
-    found = [_read(loaded, row) for row in written]
+    found = [_read(loaded, row, stop) for row in written]
     return [tuple(found[start : start + k]) for start in range(0, len(found), k)]
 
 
-def _read(loaded: Loaded, row: Row) -> Decoded:
-    ends = loaded.end_ids
+def _read(loaded: Loaded, row: Row, stop: Sequence[str]) -> Decoded:
+    tokenizer = loaded.tokenizer
+    ends = loaded.end_ids | end_ids(tokenizer, stop)
     end = next((i for i, token in enumerate(row.token_ids) if token in ends), None)
     finish: Finish = "length" if end is None else "stop"
     kept = row.token_ids[:end]
     written = row.token_ids if end is None else row.token_ids[: end + 1]
+    text = tokenizer.decode(kept, skip_special_tokens=True)
+    if found := cut(tokenizer, kept, text, stop):
+        text, kept, written, finish = found.text, kept[: found.kept], kept[: found.written], "stop"
     tokens = row.tokens(len(written))
-    answer = Answer(
-        text=loaded.tokenizer.decode(kept, skip_special_tokens=True),
-        token_ids=tuple(kept),
-        finish=finish,
-        stats=tokens.stats if tokens else None,
-    )
+    answer = Answer(text=text, token_ids=tuple(kept), finish=finish, stats=tokens.stats if tokens else None)
     return Decoded(answer=answer, token_ids=tuple(written), tokens=tokens, nll=row.nlls(len(written)))
