@@ -76,8 +76,8 @@ class VLLM:
     gpu_memory_utilization: Annotated[float, Field(gt=0.0, le=1.0)] | None = None
     """Share of the device's memory that it may take; None: vLLM's default."""
     args: list[str] = Field(default_factory=list)
-    """Further flags, as `vllm serve` takes them. On a CPU, prompts longer than a prefill's share of tokens want
-    `--no-enable-chunked-prefill`: in pieces, one of a request with a seed ends vLLM's engine there."""
+    """Further flags, as `vllm serve` takes them. On a CPU, long prompts want `--no-enable-chunked-prefill`:
+    in pieces, a prompt of a request with a seed ends vLLM's engine there."""
     environment: dict[str, str] = Field(default_factory=dict)
     """Further variables for the server; `mode: server` alone. It has those of this process too."""
     sampling: dict[str, Any] = Field(default_factory=dict)
