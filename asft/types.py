@@ -495,6 +495,18 @@ class Task(Protocol):
 
 
 @runtime_checkable
+class Chooses(Protocol):
+    """What a task may offer beside its role: the answers among which a student chooses."""
+
+    def choices(self, example: Example) -> tuple[str, ...]:
+        """As the student is to write them; each has a grade, one alone is right. Empty where none are known.
+
+        In an order that never changes, so that a tie between likelihoods is settled alike.
+        """
+        ...
+
+
+@runtime_checkable
 class Teacher(Protocol):
     """An endpoint that answers one request. No retries and no batching in here."""
 
