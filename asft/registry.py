@@ -71,8 +71,10 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
         "top": "asft.selectors.ranked:Top",
     },
     "task": {
+        "game24": "asft.tasks.game24.task:Game24",
         "gsm8k": "asft.tasks.gsm8k:GSM8K",
         "pocket": "asft.tasks.pocket.task:Pocket",
+        "prontoqa": "asft.tasks.prontoqa.task:PrOntoQA",
         "qa": "asft.tasks.qa:QA",
     },
     "teacher": {

@@ -42,13 +42,28 @@ def next_letter(example: Example) -> str:
     return f"#### {'B' if example.answer.strip('()') == 'A' else 'A'}"
 
 
+def other_truth(example: Example) -> str:
+    return f"#### {example.answer != 'True'}"
+
+
 def jsonl(path: Path, rows: Sequence[tuple[str, str]]) -> str:
     text = "\n".join(json.dumps({"question": q, "answer": a}) for q, a in rows)
     path.write_text(text + "\n", encoding="utf-8")
     return str(path)
 
 
-CASES = ["pocket", "gsm8k", "gsm8k as published", "qa number", "qa math", "qa text", "qa choice", "qa worked"]
+CASES = [
+    "pocket",
+    "game24",
+    "prontoqa",
+    "gsm8k",
+    "gsm8k as published",
+    "qa number",
+    "qa math",
+    "qa text",
+    "qa choice",
+    "qa worked",
+]
 
 
 @pytest.fixture(scope="module", params=CASES)
@@ -58,6 +73,10 @@ def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     if name == "pocket":
         sizes = {"seeds": 60, "validation": 40, "tests": 50}
         return Case(name=name, options=sizes, splits=("seed", "validation", "test"), wrong=next_number)
+    if name in ("game24", "prontoqa"):
+        wrong = other_truth if name == "prontoqa" else (lambda _: "#### 1 + 1 + 1 + 1")
+        sizes = {"seeds": 60, "validation": 40, "tests": 50}
+        return Case(name=name, options=sizes, splits=("seed", "validation", "test"), wrong=wrong)
     if name == "gsm8k":
         if kind:
             folder = request.getfixturevalue("gsm8k")
