@@ -85,13 +85,16 @@ def terminal(facts: ScoreFacts) -> str:
     found = criteria(facts)
     lines = [found.head, *(row.cells for row in found.rows)]
     if len(facts.criteria) > 1:
-        lines += [("",) * len(found.head), ("Rank correlation",) + ("",) * (len(found.head) - 1)]
+        lines += [("",) * len(found.head)]
     widths = [max(len(line[place]) for line in lines) for place in range(len(found.head))]
     shown = [_line(line, widths) for line in lines]
     if len(facts.criteria) > 1:
-        wide = max(len(one.label) for one in facts.criteria)
-        for one, row in zip(facts.criteria, facts.correlations, strict=True):
-            shown.append(f"{one.label:<{wide}}  " + "  ".join(f"{decimal(value, 2):>5}" for value in row))
+        wide = max(len("Rank correlation"), *(len(one.label) for one in facts.criteria))
+        numbers = range(1, len(facts.criteria) + 1)
+        shown.append(f"{'Rank correlation':<{wide}}     " + "".join(f"{number:>7}" for number in numbers))
+        for number, one, row in zip(numbers, facts.criteria, facts.correlations, strict=True):
+            values = "".join(f"{decimal(value, 2):>7}" for value in row)
+            shown.append(f"{one.label:<{wide}}  {number:>2} {values}")
     return "\n".join(shown).replace(NONE, "-").replace(MINUS, "-")
 
 
