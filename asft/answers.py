@@ -125,8 +125,21 @@ def _without_label(line: str) -> str:
     return line[label.end() :] if label else line
 
 
+_BOX = re.compile(
+    r"\\(?:f?boxed|fbox)\s{0,9}(?:(?=\{)|(?P<bare>(?:[-+]?[0-9]|\\[A-Za-z])[^$\n]{0,200}(?=\$)))"
+)
+
+
+def boxed(text: str) -> str | None:
+    r"""The content of the last closed `\boxed{...}`; None where there is none, or nothing in any."""
+    return next(_boxes(text), None)
+
+
 def _boxes(text: str) -> Iterator[str]:
-    r"""The contents of closed `\boxed{...}`, last opened first. One pass, so that nesting costs nothing."""
+    r"""The contents of closed `\boxed{...}`, last opened first. One pass, so that nesting costs nothing.
+
+    MATH's authors also write `$\boxed 5$`, and mean all of it up to the dollar sign.
+    """
     opened: list[int] = []
     closed: dict[int, int] = {}
     for match in re.finditer(r"\\[{}\\]|[{}]", text):
@@ -134,9 +147,9 @@ def _boxes(text: str) -> Iterator[str]:
             opened.append(match.start())
         elif match[0] == "}" and opened:
             closed[opened.pop()] = match.start()
-    for match in reversed(list(re.finditer(r"\\f?boxed\s{0,9}(?=\{)|\\fbox\s{0,9}(?=\{)", text))):
-        content = text[match.end() + 1 : closed.get(match.end(), 0)].strip()
-        if content:
+    for match in reversed(list(_BOX.finditer(text))):
+        content = match["bare"] or text[match.end() + 1 : closed.get(match.end(), 0)]
+        if content := content.strip():
             yield content
 
 

@@ -71,8 +71,11 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
         "top": "asft.selectors.ranked:Top",
     },
     "task": {
+        "classification": "asft.tasks.classification:Classification",
         "game24": "asft.tasks.game24.task:Game24",
         "gsm8k": "asft.tasks.gsm8k:GSM8K",
+        "math": "asft.tasks.math:MATH",
+        "multiple_choice": "asft.tasks.multiple_choice:MultipleChoice",
         "pocket": "asft.tasks.pocket.task:Pocket",
         "prontoqa": "asft.tasks.prontoqa.task:PrOntoQA",
         "qa": "asft.tasks.qa:QA",

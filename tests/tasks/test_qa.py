@@ -136,7 +136,7 @@ def test_a_missing_file_or_another_kind_of_file_is_told(tmp_path: Path) -> None:
         QA(seed=str(tmp_path / "none.jsonl")).load("seed")
     with pytest.raises(DataError, match=r"there is no file none\.csv"):
         QA(seed="none.csv").load("seed")
-    with pytest.raises(DataError, match=r"ends in \.jsonl or \.csv, not '\.json'"):
+    with pytest.raises(DataError, match=r"ends in \.jsonl, \.csv or \.parquet, not '\.json'"):
         QA(seed=jsonl(tmp_path, ROW, name="data.json")).load("seed")
 
 

@@ -42,6 +42,15 @@ def next_letter(example: Example) -> str:
     return f"#### {'B' if example.answer.strip('()') == 'A' else 'A'}"
 
 
+def next_label(example: Example) -> str:
+    return f"#### {'bad' if example.answer == 'good' else 'good'}"
+
+
+def records(path: Path, rows: Sequence[dict[str, Any]]) -> str:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return str(path)
+
+
 def other_truth(example: Example) -> str:
     return f"#### {example.answer != 'True'}"
 
@@ -51,6 +60,18 @@ def jsonl(path: Path, rows: Sequence[tuple[str, str]]) -> str:
     path.write_text(text + "\n", encoding="utf-8")
     return str(path)
 
+
+MATH = [
+    (
+        "What is half of three quarters?",
+        "Level 1",
+        "It is $\\frac{1}{2}\\cdot\\frac34 = \\boxed{\\frac{3}{8}}$.",
+    ),
+    ("For which real $x$ is $x^2 < 4$?", "Level 3", "Where $|x| < 2$, so $x \\in \\boxed{(-2,2)}$."),
+    ("Ann is older than Bo. Who is younger?", "Level 1", "It is $\\boxed{\\text{Bo}}$."),
+]
+CHOICES = [("Which is even?", ["3", "8"], "B"), ("Which is a river?", ["the Po", "Oslo", "red"], "A")]
+LABELS = [("I liked it.", "good"), ("It was dull.", "bad"), ("I saw it.", "so-so")]
 
 CASES = [
     "pocket",
@@ -63,6 +84,9 @@ CASES = [
     "qa text",
     "qa choice",
     "qa worked",
+    "math",
+    "multiple_choice",
+    "classification",
 ]
 
 
@@ -84,6 +108,28 @@ def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
             jsonl(folder / "train.jsonl", ROWS)
             jsonl(folder / "test.jsonl", [("One and one?", "1+1 = <<1+1=2>>2\n#### 2")])
         return Case(name=name, options={"source": str(folder)}, splits=("seed", "test"), wrong=next_number)
+    if name == "math":
+        data = [{"problem": p, "level": level, "type": "Algebra", "solution": s} for p, level, s in MATH]
+        for split in ("train", "test"):
+            records(folder / f"{split}.jsonl", data)
+        return Case(
+            name=name,
+            options={"source": str(folder)},
+            splits=("seed", "test"),
+            wrong=lambda _: "#### 987654",
+        )
+    if name == "multiple_choice":
+        source = records(
+            folder / "rows.jsonl", [{"question": q, "choices": c, "answer": a} for q, c, a in CHOICES]
+        )
+        return Case(
+            name=name, options={"seed": source, "test": source}, splits=("seed", "test"), wrong=next_letter
+        )
+    if name == "classification":
+        source = records(folder / "rows.jsonl", [{"text": t, "label": label} for t, label in LABELS])
+        return Case(
+            name=name, options={"seed": source, "test": source}, splits=("seed", "test"), wrong=next_label
+        )
     finals = [(question, answer.rpartition("#### ")[2]) for question, answer in ROWS]
     rows, wrong, no_answer = {
         "number": (finals, next_number, "I do not know."),
