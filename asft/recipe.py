@@ -20,7 +20,7 @@ from asft.budget import Budget
 from asft.errors import AsftError, RecipeError
 from asft.registry import plugin
 from asft.teachers.vllm.settings import grouped
-from asft.types import Criterion, Filter, Need, Selector, Task, Teacher, Writer
+from asft.types import Chooses, Criterion, Filter, Need, Selector, Task, Teacher, Writer
 
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
@@ -104,6 +104,43 @@ class DataOptions:
 
 
 @plugin
+class SampleOptions:
+    """`evaluate.samples`: answers that are drawn at random beside the greedy one, for pass@k and maj@k."""
+
+    k: Count
+    """How many to each question."""
+    temperature: Annotated[float, Field(gt=0.0)] = 0.7
+    top_p: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+
+
+@plugin
+class EvaluateOptions:
+    """`evaluate`: how the test split is asked, and what is made of the answers.
+
+    Measuring and training are about the bare question, whatever stands here.
+    """
+
+    by: Literal["answers", "likelihood", "mean_likelihood"] = "answers"
+    """answers: what the student writes is graded. likelihood: of the task's choices the likeliest is its
+    answer, by the sum over its tokens; mean_likelihood: by their mean."""
+    samples: SampleOptions | None = None
+    """None: the greedy answer alone."""
+    system: str | None = None
+    """A system prompt."""
+    shots: Annotated[int, Field(ge=0)] = 0
+    """Worked examples from the pool that stand before each question."""
+    stop: list[Annotated[str, Field(min_length=1)]] = Field(default_factory=list)
+    """Texts before which an answer ends."""
+    least_group: Count = 20
+    """Items from which a group counts when the worst one is named."""
+
+    def __post_init__(self) -> None:
+        """Refuse what has no effect."""
+        if self.by != "answers" and (self.samples is not None or self.stop):
+            raise ValueError(f"samples and stop have no effect where nothing is written (by: {self.by})")
+
+
+@plugin
 class EngineOptions:
     """`engine`: how the teacher is called. What is made does not depend on it."""
 
@@ -150,6 +187,7 @@ class Recipe:
     writer: Writer
     filters: tuple[Filter, ...]
     data: DataOptions
+    evaluate: EvaluateOptions
     train: Mapping[str, Any]
     lora: Mapping[str, Any]
     budget: Budget
@@ -168,6 +206,7 @@ _PLUGINS = ("task", "teacher", "criterion", "selector", "writer")
 _SECTIONS: Mapping[str, type[Any]] = {
     "student": StudentOptions,
     "data": DataOptions,
+    "evaluate": EvaluateOptions,
     "budget": Budget,
     "engine": EngineOptions,
 }
@@ -250,6 +289,7 @@ def look_at(given: Mapping[str, Any]) -> Reading:
     problems += _shared_needs(made["criterion"], made["selector"], filters)
     for key, cls in _SECTIONS.items():
         made[key] = _section(key, cls, given.get(key), problems)
+    problems += _choices(made["task"], made["evaluate"])
     for key in ("train", "lora"):
         made[key] = _values(key, given.get(key), problems)
     per_round = numbers["per_round"] or 0
@@ -356,6 +396,14 @@ def _shared_needs(
     except RecipeError as error:
         return [f"criterion, selector, filters: {error}"]
     return []
+
+
+def _choices(task: Task | None, evaluate: EvaluateOptions | None) -> list[str]:
+    if task is None or evaluate is None or evaluate.by == "answers" or isinstance(task, Chooses):
+        return []
+    return [
+        f"evaluate: option 'by' = {evaluate.by!r}: the task lists no choices to compare; take by: answers"
+    ]
 
 
 def _section(key: str, cls: type[Any], value: Any, problems: list[str]) -> Any:

@@ -6,7 +6,7 @@ select     select.jsonl     the order in which seeds are used
 write      write.jsonl      drafts;  filter.jsonl  the verdict on each;  waves/  what the student makes of
                             the drafts, where filters read that
 train      dataset.jsonl    what is trained on;  adapter/  the student;  train.json
-evaluate   evaluate.jsonl   the test split
+evaluate   evaluate.jsonl   the test split;  evaluate.json  how it was asked
 summarise  summary.json     what the round was, in figures
 """
 
@@ -110,10 +110,12 @@ def evaluate(line: Line, number: int) -> None:
     """Answer and grade the test split with the student after a round."""
     recipe = line.recipe
     adapter = line.adapter(number)
+    options = recipe.evaluate
     max_new_tokens = answering.limit(line)
+    asking = evaluation.asking_by(options, line.seeds if options.shots else (), line.test, recipe.seed)
 
     def make(folder: Path) -> None:
-        line.progress.start(f"round {number}: evaluate", len(line.test))
+        line.progress.start(f"round {number}: evaluate", len(line.test) * evaluation.passes(options))
         with (
             answering.decoding(line) as by,
             student.wearing(line.base, str(adapter) if adapter else None) as loaded,
@@ -122,12 +124,17 @@ def evaluate(line: Line, number: int) -> None:
                 loaded,
                 recipe.task,
                 line.test,
+                options,
+                asking=asking,
+                seed=recipe.seed,
                 max_new_tokens=max_new_tokens,
                 batch_size=recipe.student.batch_size,
                 by=by,
                 progress=line.progress.update,
             )
+            asked = evaluation.asked(loaded, line.test, options, asking, max_new_tokens)
         write_jsonl(folder / "evaluate.jsonl", rows)
+        write_json(folder / "evaluate.json", asked)
         line.progress.end(f"accuracy {evaluation.summarise(rows)['accuracy']:.3f}")
 
     line.once(
@@ -135,10 +142,15 @@ def evaluate(line: Line, number: int) -> None:
         "evaluate",
         settings={
             **line.part("task", "student"),
+            "evaluate": {
+                name: value for name, value in recipe.settings["evaluate"].items() if name != "least_group"
+            },
+            "shots": [example.id for example in asking.shots],
+            **({"seed": recipe.seed} if options.samples else {}),
             "test": known_by(line.test),
             "max_new_tokens": max_new_tokens,
         },
         inputs=[adapter] if adapter else [],
-        outputs=["evaluate.jsonl"],
+        outputs=["evaluate.jsonl", "evaluate.json"],
         make=make,
     )

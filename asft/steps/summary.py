@@ -20,7 +20,12 @@ def summarise(line: Line, number: int) -> dict[str, Any]:
     ledger = [dataclasses.asdict(row) for row in line.journal.sums() if row.round == number] or _known(path)
     figures: dict[str, Any] = {
         "round": number,
-        "evaluate": evaluation.summarise(read_jsonl(line.dir.file(number, "evaluate.jsonl"))),
+        "evaluate": {
+            **evaluation.summarise(
+                read_jsonl(line.dir.file(number, "evaluate.jsonl")), line.recipe.evaluate.least_group
+            ),
+            "asked": read_json(line.dir.file(number, "evaluate.json")),
+        },
         "ledger": ledger,
         "seconds": {step: line.dir.seconds(number, step) for step in STEPS if line.dir.done(number, step)},
     }

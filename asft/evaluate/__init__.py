@@ -1,0 +1,115 @@
+"""The test split: the student's answers, graded, and what they add up to."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from asft import decoder
+from asft.evaluate.asking import Asking, asking_by
+from asft.evaluate.likelihood import chosen
+from asft.evaluate.summary import summarise
+from asft.measure.answers import graded
+from asft.recipe import EvaluateOptions
+from asft.student import Loaded, prompt_texts
+from asft.types import Answer, Example, Task
+
+__all__ = ["Asking", "asked", "asking_by", "evaluate", "passes", "summarise"]
+
+Told = Callable[[int], None]
+
+
+def evaluate(
+    loaded: Loaded,
+    task: Task,
+    examples: Sequence[Example],
+    options: EvaluateOptions | None = None,
+    *,
+    asking: Asking | None = None,
+    seed: int = 0,
+    max_new_tokens: int,
+    batch_size: int,
+    by: decoder.Decoder | None = None,
+    progress: Told | None = None,
+) -> list[dict[str, Any]]:
+    """One row per example, in their order: example_id, text, finish, grade, final, tags.
+
+    The answer is the greedy one, or, by likelihood, the choice that the student holds for likeliest, with the
+    nll of each. `samples` has the answers that are drawn beside it, where they are wanted; they depend on
+    `seed`, the example and their index alone. `by`: who decodes; None: the student in memory. `progress` is
+    told how many answers are there, of `passes` per example. Raises DataError where the task has no choices.
+    """
+    options, asking = options or EvaluateOptions(), asking or Asking()
+    if options.by != "answers":
+        return chosen(loaded, task, examples, asking, mean=options.by == "mean_likelihood", progress=progress)
+    prompts = [asking.prompt(example.prompt) for example in examples]
+    answers = decoder.answer(
+        loaded,
+        prompts,
+        max_new_tokens=max_new_tokens,
+        batch_size=batch_size,
+        stop=asking.stop,
+        by=by,
+        progress=progress,
+    )
+    own = graded(task, examples, answers)
+    rows = [
+        {"example_id": example.id, **_plain(answer), "tags": dict(example.tags)}
+        for example, answer in zip(examples, own, strict=True)
+    ]
+    if options.samples is None:
+        return rows
+    k = options.samples.k
+
+    def told(done: int) -> None:
+        if progress:
+            progress(len(examples) + done)
+
+    drawn = decoder.sample(
+        loaded,
+        prompts,
+        [example.id for example in examples],
+        k=k,
+        temperature=options.samples.temperature,
+        top_p=options.samples.top_p,
+        seed=seed,
+        max_new_tokens=max_new_tokens,
+        batch_size=batch_size,
+        stop=asking.stop,
+        by=by,
+        progress=told,
+    )
+    flat = [one.answer for row in drawn for one in row]
+    marked = graded(task, [example for example in examples for _ in range(k)], flat)
+    return [
+        {**row, "samples": [_plain(answer) for answer in marked[number * k : (number + 1) * k]]}
+        for number, row in enumerate(rows)
+    ]
+
+
+def passes(options: EvaluateOptions) -> int:
+    """How often each example is gone through, for a display of progress."""
+    return 2 if options.samples else 1
+
+
+def asked(
+    loaded: Loaded, examples: Sequence[Example], options: EvaluateOptions, asking: Asking, max_new_tokens: int
+) -> dict[str, Any]:
+    """How the student was asked: the prompt of the first example as it read it, and what it is made of."""
+    [prompt] = prompt_texts(loaded.tokenizer, [asking.prompt(example.prompt) for example in examples[:1]])
+    samples = options.samples
+    decoding: Mapping[str, Any] = (
+        {"max_new_tokens": max_new_tokens, "stop": list(asking.stop)} if options.by == "answers" else {}
+    )
+    return {
+        "prompt": prompt,
+        "by": options.by,
+        "system": asking.system,
+        "shots": [example.id for example in asking.shots],
+        **decoding,
+        "samples": {"k": samples.k, "temperature": samples.temperature, "top_p": samples.top_p}
+        if samples
+        else None,
+    }
+
+
+def _plain(answer: Answer) -> dict[str, Any]:
+    return {"text": answer.text, "finish": answer.finish, "grade": answer.grade, "final": answer.final}
