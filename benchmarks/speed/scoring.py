@@ -1,10 +1,13 @@
-"""P10: how fast given answers are scored, beside what one would write instead. On a CPU.
+"""P10: how fast given answers are scored, beside what one would write instead.
 
     ASFT_DATA=/path/to/data python benchmarks/speed/scoring.py --model smollm2 --dtype float32
     ASFT_DATA=/path/to/data python benchmarks/speed/scoring.py --train          # GSM8K train, pocket student
+    ASFT_DATA=/path/to/data python benchmarks/speed/scoring.py --device cuda --model qwen2.5-7b \\
+        --dtype bfloat16 --rows 512 --checked 0 --peak-tflops 989               # an H100
 
-Random weights in the shapes of SmolLM2-135M and Qwen2.5-0.5B; prompts and answers of random tokens, as long
-as those of GSM8K. All sides take turns; a figure is the median with its bootstrap 95% interval.
+Random weights in the shapes of SmolLM2-135M, Qwen2.5-0.5B and Qwen2.5-7B; prompts and answers of random
+tokens, as long as those of GSM8K. All sides take turns; a figure is the median with its bootstrap 95%
+interval.
 """
 
 import argparse
@@ -54,6 +57,15 @@ CONFIGS = {
         num_key_value_heads=2,
         tie_word_embeddings=True,
     ),
+    "qwen2.5-7b": Qwen2Config(
+        vocab_size=152064,
+        hidden_size=3584,
+        intermediate_size=18944,
+        num_hidden_layers=28,
+        num_attention_heads=28,
+        num_key_value_heads=4,
+        tie_word_embeddings=False,
+    ),
 }
 # Questions and answers of GSM8K have 59.6 and 121.8 tokens in the mean where numbers are cut into digits, as
 # Qwen does (cl100k otherwise); the pocket tokenizer makes 111.5 and 172.2 of them.
@@ -74,8 +86,8 @@ def batches(rows: Sequence[Row], *, in_order: bool) -> Iterable[list[int]]:
     return (order[start : start + BATCH] for start in range(0, len(order), BATCH))
 
 
-def padded(rows: Sequence[Row]) -> tuple[Tensor, Tensor, Tensor]:
-    """Token ids, attention mask, and labels that are -100 but for answers."""
+def padded(rows: Sequence[Row], model: Any) -> tuple[Tensor, Tensor, Tensor]:
+    """Token ids, attention mask, and labels that are -100 but for answers, where the model is."""
     full = [[*prompt, *answer] for prompt, answer in rows]
     width = max(map(len, full))
     ids = torch.tensor([row + [0] * (width - len(row)) for row in full])
@@ -84,14 +96,14 @@ def padded(rows: Sequence[Row]) -> tuple[Tensor, Tensor, Tensor]:
         [-100] * len(prompt) + list(answer) + [-100] * (width - len(prompt) - len(answer))
         for prompt, answer in rows
     ]
-    return ids, mask, torch.tensor(labels)
+    return ids.to(model.device), mask.to(model.device), torch.tensor(labels, device=model.device)
 
 
 def by_row(model: Any, rows: Sequence[Row]) -> Found:
     """(a) One row at a time, and the loss that the model gives for labels."""
     found: Found = []
     for row in rows:
-        ids, mask, labels = padded([row])
+        ids, mask, labels = padded([row], model)
         loss = model(input_ids=ids, attention_mask=mask, labels=labels).loss
         found.append((np.full(len(row[1]), loss.item()), None))
     return found
@@ -101,7 +113,7 @@ def by_batch(model: Any, rows: Sequence[Row], *, in_order: bool = True) -> Found
     """(b) Batches of eight; log_softmax and entropy of all logits. (c) The same, sorted."""
     found: dict[int, tuple[np.ndarray, np.ndarray]] = {}
     for batch in batches(rows, in_order=in_order):
-        ids, mask, _ = padded([rows[i] for i in batch])
+        ids, mask, _ = padded([rows[i] for i in batch], model)
         logits = model(input_ids=ids, attention_mask=mask).logits
         log_p = torch.log_softmax(logits[:, :-1].float(), -1)
         nll = -log_p.gather(2, ids[:, 1:, None])[:, :, 0]
@@ -116,7 +128,7 @@ def by_trl(model: Any, rows: Sequence[Row]) -> Found:
     plain = model.forward
     add_fused_lm_head(model, outputs=("log_probs", "entropy"))
     for batch in batches(rows, in_order=False):
-        ids, mask, labels = padded([rows[i] for i in batch])
+        ids, mask, labels = padded([rows[i] for i in batch], model)
         made = model(input_ids=ids, attention_mask=mask, labels=labels, fused_lm_head=True)
         found.update(
             zip(batch, _answers(-made.log_probs, made.entropy, [rows[i] for i in batch]), strict=True)
@@ -130,7 +142,7 @@ def by_trl_on_answers(model: Any, rows: Sequence[Row]) -> Found:
     found: dict[int, tuple[np.ndarray, np.ndarray]] = {}
     head = model.get_output_embeddings()
     for batch in batches(rows, in_order=False):
-        ids, mask, labels = padded([rows[i] for i in batch])
+        ids, mask, labels = padded([rows[i] for i in batch], model)
         states = model.base_model(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
         asked = labels[:, 1:] != -100
         log_p, entropy, *_ = ChunkedLogProbFunction.apply(
@@ -138,7 +150,11 @@ def by_trl_on_answers(model: Any, rows: Sequence[Row]) -> Found:
         )
         ends = np.cumsum([len(rows[i][1]) for i in batch])[:-1]
         found.update(
-            zip(batch, zip(*(np.split(x.numpy(), ends) for x in (-log_p, entropy)), strict=True), strict=True)
+            zip(
+                batch,
+                zip(*(np.split(x.float().cpu().numpy(), ends) for x in (-log_p, entropy)), strict=True),
+                strict=True,
+            )
         )
     return [found[i] for i in range(len(rows))]
 
@@ -146,7 +162,7 @@ def by_trl_on_answers(model: Any, rows: Sequence[Row]) -> Found:
 def by_loss(model: Any, rows: Sequence[Row]) -> Found:
     """(e) The loss alone, of batches of eight, sorted."""
     for batch in batches(rows, in_order=False):
-        ids, mask, labels = padded([rows[i] for i in batch])
+        ids, mask, labels = padded([rows[i] for i in batch], model)
         model(input_ids=ids, attention_mask=mask, labels=labels)
     return []
 
@@ -161,15 +177,16 @@ def forward_only(model: Any, rows: Sequence[Row]) -> Found:
     """The ideal: the body, and the head on answer tokens in pieces, which is faster than at once; the logits
     are thrown away. In the scorer's batches."""
     loaded = student.Loaded(student=student.Student(), model=model, tokenizer=None)
-    budget, start = scorer.BUDGET["cpu"], scorer.START["cpu"]
-    plan = scorer.Plan.of(rows, budget=budget, start=start)
-    tile = TILES["cpu"]
+    place = model.device.type
+    plan = scorer.Plan.of(rows, budget=scorer.BUDGET[place], start=scorer.START[place])
+    tile = TILES[place]
     parts = network(loaded.model, rows[0])
     assert isinstance(parts, Apart)
     for batch in plan.batches:
         inputs = [[*rows[i][0], *rows[i][1]][:-1] for i in batch]
         width = max(map(len, inputs))
-        states = parts.states(torch.tensor([row + row[-1:] * (width - len(row)) for row in inputs]))
+        ids = torch.tensor([row + row[-1:] * (width - len(row)) for row in inputs], device=model.device)
+        states = parts.states(ids)
         wanted = [
             states[n, len(rows[i][0]) - 1 : len(rows[i][0]) + len(rows[i][1]) - 1]
             for n, i in enumerate(batch)
@@ -196,7 +213,10 @@ SIDES: dict[str, Callable[[Any, Sequence[Row]], Found]] = {
 def _answers(nll: Tensor, entropy: Tensor, rows: Sequence[Row]) -> list[tuple[np.ndarray, np.ndarray]]:
     """Of `[b, s]` by position, those of the answers."""
     spans = [slice(len(prompt) - 1, len(prompt) + len(answer) - 1) for prompt, answer in rows]
-    return [(nll[i, span].float().numpy(), entropy[i, span].float().numpy()) for i, span in enumerate(spans)]
+    return [
+        (nll[i, span].float().cpu().numpy(), entropy[i, span].float().cpu().numpy())
+        for i, span in enumerate(spans)
+    ]
 
 
 @dataclass(frozen=True)
@@ -210,8 +230,17 @@ class Case:
     def tokens(self) -> int:
         return sum(len(prompt) + len(answer) for prompt, answer in self.rows)
 
+    @property
+    def flops(self) -> float:
+        """Of what cannot be spared: 2 for each weight of the body and token, of the head and answer token."""
+        head = self.model.get_output_embeddings().weight
+        body = sum(p.numel() for p in self.model.base_model.parameters())
+        body -= self.model.get_input_embeddings().weight.numel()
+        answered = sum(len(answer) for _, answer in self.rows)
+        return 2.0 * (body * self.tokens + head.numel() * answered)
 
-def case(name: str, dtype: str, count: int, prefix: int) -> Case:
+
+def case(name: str, dtype: str, count: int, prefix: int, device: str) -> Case:
     """A model by its name and rows for it: of random tokens, or for the pocket student GSM8K itself."""
     texts = gsm8k()
     loaded = student.load(student.Student(), "cpu")
@@ -219,9 +248,10 @@ def case(name: str, dtype: str, count: int, prefix: int) -> Case:
     asked = student.prompt_ids(loaded.tokenizer, [texts[i][0] for i in drawn])
     answers = student.answer_ids(loaded, [texts[i][1] for i in drawn])
     if name == "pocket":
-        return Case(loaded.model.to(getattr(torch, dtype)), list(zip(asked, answers, strict=True)))
+        return Case(loaded.model.to(device, getattr(torch, dtype)), list(zip(asked, answers, strict=True)))
     torch.manual_seed(0)
-    model = AutoModelForCausalLM.from_config(CONFIGS[name], dtype=getattr(torch, dtype)).eval()
+    with torch.device(device):
+        model = AutoModelForCausalLM.from_config(CONFIGS[name], dtype=getattr(torch, dtype)).eval()
     plain = [loaded.tokenizer([texts[i][k] for i in drawn])["input_ids"] for k in (0, 1)]
     rng, vocab = random.Random(1), CONFIGS[name].vocab_size
     shared = rng.choices(range(vocab), k=prefix)
@@ -247,7 +277,7 @@ class Run:
     cpu: float
     """Seconds of all cores together, which other work on the machine disturbs less."""
     peak: float
-    """MB beyond those in use at its start."""
+    """MB beyond those in use at its start: of the device, where it is none of the processor's."""
     made: Any
 
 
@@ -256,11 +286,19 @@ def timed(work: Callable[[], Any]) -> Run:
     # What earlier work has freed must not count as there already; 5 resets the peak of the process.
     ctypes.CDLL(None).malloc_trim(0)
     Path("/proc/self/clear_refs").write_text("5")
-    before, clock, cpu = _memory("VmRSS"), time.perf_counter(), time.process_time()
+    on_gpu = torch.cuda.is_initialized()
+    if on_gpu:
+        torch.cuda.synchronize()
+        torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated() / 2**20 if on_gpu else _memory("VmRSS")
+    clock, cpu = time.perf_counter(), time.process_time()
     with torch.inference_mode():
         made = work()
+    if on_gpu:
+        torch.cuda.synchronize()
     seconds, cpu = time.perf_counter() - clock, time.process_time() - cpu
-    return Run(seconds, cpu, _memory("VmHWM") - before, made)
+    peak = torch.cuda.max_memory_allocated() / 2**20 if on_gpu else _memory("VmHWM")
+    return Run(seconds, cpu, peak - before, made)
 
 
 def _memory(name: str) -> float:
@@ -274,7 +312,8 @@ def exact(model: Any, rows: Sequence[Row]) -> Found:
     found: Found = []
     with torch.inference_mode():
         for prompt, answer in rows:
-            logits = precise(input_ids=torch.tensor([[*prompt, *answer]])).logits[0, len(prompt) - 1 : -1]
+            ids = torch.tensor([[*prompt, *answer]], device=precise.device)
+            logits = precise(input_ids=ids).logits[0, len(prompt) - 1 : -1].cpu()
             log_p = torch.log_softmax(logits, -1)
             nll = -log_p.gather(1, torch.tensor(answer)[:, None])[:, 0]
             found.append((nll.numpy(), -(log_p.exp() * log_p).sum(-1).numpy()))
@@ -282,12 +321,13 @@ def exact(model: Any, rows: Sequence[Row]) -> Found:
 
 
 def logits_part(given: Case) -> Run:
-    """What the scorer does with the states of 1024 answer tokens."""
+    """What the scorer does with the states of as many answer tokens as it takes at once."""
     parts = network(given.model, given.rows[0])
     assert isinstance(parts, Apart)
-    tile = TILES["cpu"]
-    states = torch.randn(tile.rows, given.model.config.hidden_size, dtype=given.model.dtype)
-    target = torch.randint(0, given.model.config.vocab_size, (tile.rows,))
+    device = given.model.device
+    tile = TILES[device.type]
+    states = torch.randn(tile.rows, given.model.config.hidden_size, dtype=given.model.dtype, device=device)
+    target = torch.randint(0, given.model.config.vocab_size, (tile.rows,), device=device)
 
     def work() -> None:
         read, vocab = parts.reader(states, tile.piece)
@@ -299,8 +339,12 @@ def logits_part(given: Case) -> Run:
 
 def compared(settings: argparse.Namespace) -> None:
     """All sides on one model, in turns."""
-    given = case(settings.model, settings.dtype, settings.rows, settings.prefix)
-    name = f"{settings.model}-{settings.dtype}" + (f"-prefix{settings.prefix}" if settings.prefix else "")
+    given = case(settings.model, settings.dtype, settings.rows, settings.prefix, settings.device)
+    name = (
+        f"{settings.model}-{settings.dtype}"
+        + (f"-{settings.device}" if settings.device != "cpu" else "")
+        + (f"-prefix{settings.prefix}" if settings.prefix else "")
+    )
     rows = _kept(settings.name or name) if settings.add else []
     once = {row["side"]: {key: row[key] for key in ONCE} for row in rows} or quality(given, settings.checked)
     for repetition in range(len(rows) // len(SIDES), len(rows) // len(SIDES) + settings.repeat):
@@ -315,6 +359,7 @@ def compared(settings: argparse.Namespace) -> None:
                     "seconds": run.seconds,
                     "cpu": run.cpu,
                     "tokens/s": given.tokens / run.seconds,
+                    "TFLOP/s": given.flops / run.seconds / 1e12,
                     "peak MB": run.peak,
                     **once[side],
                 }
@@ -335,6 +380,7 @@ def compared(settings: argparse.Namespace) -> None:
             "tokens/s": tables.figure("tokens/s", 0),
             "time / asft's": ratio("seconds"),
             "CPU / asft's": ratio("cpu"),
+            "TFLOP/s": tables.figure("TFLOP/s", 2),
             "peak MB": tables.figure("peak MB", 0),
             "logits part MB": known("logits part MB", ".0f"),
             "largest nll error": known("nll error", ".1e"),
@@ -344,9 +390,15 @@ def compared(settings: argparse.Namespace) -> None:
         },
     )
     shared = f", {settings.prefix} of them at the start of every row" if settings.prefix else ""
+    where = f"{torch.get_num_threads()} threads"
+    if settings.device != "cpu":
+        where = torch.cuda.get_device_name()
+    if settings.peak_tflops:
+        best = float(np.median([row["TFLOP/s"] for row in ours.values()])) / settings.peak_tflops
+        where += f", asft at {best:.1%} of a peak of {settings.peak_tflops:g} TFLOP/s"
     made = (
         f"{settings.model}, {settings.dtype}: {len(given.rows)} rows of {given.tokens} tokens{shared}; "
-        f"{torch.get_num_threads()} threads, {len(ours)} repetitions.\n\n{made}"
+        f"{where}, {len(ours)} repetitions.\n\n{made}"
     )
     print(f"\n{made}")
     _keep(settings.name or name, rows, made)
@@ -359,16 +411,16 @@ ONCE = ("logits part MB", "nll error", "entropy error", "same by nll", "same by 
 def quality(given: Case, checked: int) -> dict[str, dict[str, Any]]:
     """Of each side, how wrong its first rows are, and how many of the quarter of the rows with the highest
     mean nll (and entropy) it finds: those of the scorer in float32. This warms up each side, too."""
-    few = Case(given.model, given.rows[:checked])
-    expected = exact(few.model, few.rows)
-    rounded = given.model.dtype != torch.float32
+    few = Case(given.model, given.rows[: checked or 1])
+    expected = exact(few.model, few.rows) if checked else []
+    rounded = given.model.dtype != torch.float32 and bool(checked)
     with torch.inference_mode():
         ranked = by_asft(copy.deepcopy(given.model).float(), given.rows) if rounded else []
     once: dict[str, dict[str, Any]] = {}
     for side, work in SIDES.items():
         once[side] = dict.fromkeys(ONCE, "")
         found = timed(lambda work=work: work(few.model, few.rows)).made
-        if not found or found[0][1] is None:
+        if not expected or not found or found[0][1] is None:
             continue
         pairs = list(zip(found, expected, strict=True))
         for k, name in enumerate(("nll", "entropy")):
@@ -469,10 +521,12 @@ def main() -> None:
     parser.add_argument("--model", choices=[*CONFIGS, "pocket"], default="smollm2")
     parser.add_argument("--dtype", choices=["float32", "bfloat16"], default="float32")
     parser.add_argument("--rows", type=int, default=48)
-    parser.add_argument("--checked", type=int, default=4, help="rows that are compared with float64")
+    parser.add_argument("--checked", type=int, default=4, help="rows that are compared with float64; 0: none")
     parser.add_argument("--prefix", type=int, default=0, help="tokens that all rows begin with")
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--peak-tflops", type=float, help="of the device, for the share of it that is used")
     parser.add_argument("--add", action="store_true", help="repetitions to the results that are there")
     parser.add_argument("--name", help="of the results; made from the model and dtype by default")
     parser.add_argument("--train", action="store_true")
