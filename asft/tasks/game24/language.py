@@ -79,9 +79,14 @@ def work(numbers: Sequence[int]) -> str:
     known = solutions(tuple(sorted(numbers)))
     if not known:
         raise ValueError(f"{list(numbers)} cannot make {TARGET}")
-    left = sorted(Fraction(number) for number in numbers)
+    return steps(known[0])
+
+
+def steps(tree: Tree) -> str:
+    """A tree as a worked answer."""
+    left = sorted(_leaves(tree))
     lines = []
-    for step in walk(known[0]):
+    for step in walk(tree):
         parts = value_of(step.left), value_of(step.right)
         for part in parts:
             left.remove(part)
@@ -89,7 +94,11 @@ def work(numbers: Sequence[int]) -> str:
         said = " ".join(_number(value) for value in left)
         shown = [_number(part) for part in parts]
         lines.append(f"{shown[0]} {step.sign} {shown[1]} = {_number(step.value)} (left: {said})")
-    return "\n".join([*lines, f"#### {expression(known[0])}"])
+    return "\n".join([*lines, f"#### {expression(tree)}"])
+
+
+def _leaves(tree: Tree) -> list[Fraction]:
+    return [Fraction(tree)] if isinstance(tree, int) else [*_leaves(tree.left), *_leaves(tree.right)]
 
 
 def _number(value: Fraction) -> str:

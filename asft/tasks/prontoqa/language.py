@@ -16,11 +16,12 @@ FORMS = 3
 _WORD = r"[A-Za-z0-9][A-Za-z0-9-]{0,30}"
 _PHRASE = rf"{_WORD}(?: {_WORD}){{0,2}}?"
 _SENTENCE = re.compile(
-    rf"(?P<query>(?:(?:Query|Question):\s{{0,3}})?True or false:\s{{1,3}})?"
+    rf"(?<![\w-])(?P<query>(?:(?:Query|Question):\s{{0,3}})?True or false:\s{{1,3}})?"
     rf"(?:(?P<each>Each|Every|All|An?|No) )?(?P<subject>{_PHRASE}) (?P<verb>is|are) (?P<not>not )?"
     rf"(?P<article>an? )?(?P<predicate>{_PHRASE})[.?]",
     re.IGNORECASE,
 )
+_QUERY = re.compile(r"True or false:", re.IGNORECASE)
 _MOST_CLAIMS = 200
 
 
@@ -67,6 +68,8 @@ def work(problem: Problem, proof: Proof) -> str:
 
 def find(text: str) -> list[Found]:
     """All problems in a text, in order: sentences one after the other, the last of which is a query."""
+    if not _QUERY.search(text):
+        return []
     found: list[Found] = []
     claims: list[Claim] = []
     start = end = 0

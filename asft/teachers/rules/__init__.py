@@ -2,8 +2,9 @@
 
 It takes and gives chat messages like any teacher, and finds the problems in them with its own parsers,
 whatever the wording around. Of pocket problems it writes new ones of the same structure and solves any;
-of GSM8K problems with an annotated answer it writes numeric variants; it grades answers where asft's
-judge prompts ask for it; to everything else it says that it cannot. Its randomness comes from the request
+of GSM8K problems with an annotated answer it writes numeric variants; of the puzzles of game24 and prontoqa
+it writes others that are as hard, and solves any; it grades answers where asft's judge prompts ask for it;
+to everything else it says that it cannot. Its randomness comes from the request
 alone, so that equal requests get equal replies.
 """
 
@@ -19,7 +20,7 @@ from asft.budget import FREE, Prices
 from asft.registry import plugin
 from asft.tasks.pocket import language
 from asft.tasks.pocket.program import Program, vary
-from asft.teachers.rules import gsm8k, intent, judge
+from asft.teachers.rules import gsm8k, intent, judge, puzzles
 from asft.teachers.rules.slips import slip
 from asft.types import Finish, Message, Reply, Request
 
@@ -28,12 +29,12 @@ Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
 @plugin
 class Rules:
-    """A deterministic teacher and judge for pocket problems and for variants of GSM8K problems."""
+    """A deterministic teacher and judge for pocket problems, puzzles, and variants of GSM8K problems."""
 
     error_rate: Share = 0.0
     """Share of worked answers with a slip in the last calculation, so that filters have work to do."""
     change_rate: Share = 0.25
-    """Share of new pocket problems that are one step simpler or harder than their seed."""
+    """Share of new pocket problems and puzzles that are one step simpler or harder than their seed."""
     judge_noise: Annotated[float, Field(ge=0.0)] = 0.0
     """Standard deviation, in points, of the noise on a judge's scores."""
     judge_unreadable: Share = 0.0
@@ -59,7 +60,14 @@ class Rules:
         rng = random.Random(_digest(request))
         case = judge.read(request.messages)
         if case is not None and not _asks_for_new(request.messages, case):
-            said = judge.reply(case, _solve, rng, noise=self.judge_noise, unreadable=self.judge_unreadable)
+            said = judge.reply(
+                case,
+                _solve,
+                rng,
+                puzzles.mark,
+                noise=self.judge_noise,
+                unreadable=self.judge_unreadable,
+            )
             return said if isinstance(said, str) else _cannot(said.reason)
         asked = _asked(request.messages)
         if asked.kind == "other":
@@ -68,6 +76,8 @@ class Rules:
             if asked.kind == "new":
                 return self._new_pocket(asked, rng)
             return self._worked(language.work(asked.pocket[-1]), rng)
+        if asked.posed:
+            return self._puzzle(asked, rng)
         return self._new_gsm8k(asked, rng)
 
     def _new_pocket(self, asked: "_Asked", rng: random.Random) -> str:
@@ -80,6 +90,24 @@ class Rules:
         if not asked.with_answer:
             return question
         return f"Question: {question}\nAnswer: {self._worked(language.work(program), rng)}"
+
+    def _puzzle(self, asked: "_Asked", rng: random.Random) -> str:
+        if asked.kind != "new":
+            return self._solved(asked.posed[-1], rng)
+        seed = rng.choice(asked.posed)
+        change = rng.choice((-1, 1)) if rng.random() < self.change_rate else 0
+        new = seed.another(rng, change)
+        if new is None:
+            return _cannot("this puzzle has no answer, so that it is as hard as no other")
+        return (
+            f"Question: {new.question}\nAnswer: {self._solved(new, rng)}"
+            if asked.with_answer
+            else new.question
+        )
+
+    def _solved(self, puzzle: puzzles.Puzzle, rng: random.Random) -> str:
+        worked = puzzle.worked(rng if rng.random() < self.error_rate else None)
+        return _cannot("this puzzle has no answer") if worked is None else worked
 
     def _new_gsm8k(self, asked: "_Asked", rng: random.Random) -> str:
         if not asked.worked:
@@ -106,6 +134,7 @@ class _Asked:
     kind: intent.Kind | None
     with_answer: bool
     pocket: tuple[Program, ...] = ()
+    posed: tuple[puzzles.Puzzle, ...] = ()
     worked: tuple[gsm8k.Worked, ...] = ()
 
 
@@ -115,7 +144,9 @@ def _asked(messages: tuple[Message, ...]) -> _Asked:
     What the user says goes before what the system prompt says, and the assistant's turns ask for nothing.
     """
     read = [_read(message.content) for message in messages]
-    holders = [i for i, (problems, _) in enumerate(read) if problems.pocket or problems.worked]
+    holders = [
+        i for i, (problems, _) in enumerate(read) if problems.pocket or problems.posed or problems.worked
+    ]
     if not holders:
         # A question and its solution may stand in two turns.
         whole, words = _read("\n\n".join(message.content for message in messages))
@@ -143,11 +174,19 @@ def _read(text: str) -> tuple[_Asked, str]:
     if found:
         outside = _without(text, [(f.start, f.end) for f in found])
         return _Asked(kind=None, with_answer=False, pocket=tuple(f.program for f in found)), outside
+    hidden = puzzles.find(text)
+    if hidden:
+        outside = _FINAL.sub("", _without(text, [(f.start, f.end) for f in hidden]))
+        return _Asked(kind=None, with_answer=False, posed=tuple(f.puzzle for f in hidden)), outside
     worked = gsm8k.find(text)
     outside = text
     for problem in worked:
         outside = outside.replace(problem.question, " ").replace(problem.solution, " ")
     return _Asked(kind=None, with_answer=False, worked=tuple(worked)), outside
+
+
+_FINAL = re.compile(r"^[ \t]{0,9}#### [^\n]*$", re.MULTILINE)
+"""The last line of a seed's worked answer, which asks for nothing."""
 
 
 def _solve(question: str) -> str | None:

@@ -36,6 +36,10 @@ class Case:
     """The reference answer in the prompt, worked or final."""
 
 
+Mark = tuple[int, str]
+"""A grade without noise, and the reason in words."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Unknown:
     """No grade is possible: there is no way to know the right answer."""
@@ -70,23 +74,28 @@ def reply(
     case: Case,
     solve: Callable[[str], str | None],
     rng: random.Random,
+    mark: Callable[[str, str], "Mark | None"] = lambda question, answer: None,
+    /,
     *,
     noise: float = 0.0,
     unreadable: float = 0.0,
 ) -> str | Unknown:
     """Grade a case, or rank its questions.
 
-    `solve` gives the right answer to a question, worked or final, or None; it is asked where the prompt
-    holds no reference. `noise` is the standard deviation, in points, of what is added to each score before
-    it is rounded; `unreadable` is the share of replies without any score.
+    `mark` grades an answer to a question of which more is known than one right answer; None for other
+    questions. `solve` gives the right answer to a question, worked or final, or None; it is asked where the
+    prompt holds no reference. `noise` is the standard deviation, in points, of what is added to each score
+    before it is rounded; `unreadable` is the share of replies without any score.
     """
     if case.question is None:
         return _ranking(case.answers, rng, noise, unreadable)
-    reference = case.reference if case.reference is not None else solve(case.question)
-    if reference is None or answers.extract(reference) is None:
-        return Unknown(reason="the right answer is not known")
+    graded = [found for answer in case.answers if (found := mark(case.question, answer)) is not None]
+    if not graded:
+        reference = case.reference if case.reference is not None else solve(case.question)
+        if reference is None or answers.extract(reference) is None:
+            return Unknown(reason="the right answer is not known")
+        graded = [score(answer, reference) for answer in case.answers]
     hidden = rng.random() < unreadable
-    graded = [score(answer, reference) for answer in case.answers]
     points = [_noisy(value, noise, rng) for value, _ in graded]
     if hidden:
         return rng.choice(_WITHOUT_SCORE)
@@ -116,7 +125,7 @@ def _ranking(questions: Sequence[str], rng: random.Random, noise: float, unreada
     return f"The first names the most quantities.\n\nRanking: {', '.join(str(at + 1) for at in order)}"
 
 
-def score(answer: str, reference: str) -> tuple[int, str]:
+def score(answer: str, reference: str) -> Mark:
     """The grade of an answer without noise, and the reason in words."""
     if not answer.strip():
         return 1, "empty"
