@@ -87,7 +87,8 @@ def test_the_sections_on_what_is_hard_are_ones_that_a_recipe_takes() -> None:
 
 def test_the_notebook_example_ranks(here: Path) -> None:
     [block] = [block for block in blocks("python") if "asft.score(" in block]
-    program = f"{block}\nprint('HARDEST', len(hardest), len(scored.measurements.examples), *scored.scores, sep='|')"
+    found = "len(hardest), len(scored.measurements.examples), *scored.scores"
+    program = f"{block}\nprint('HARDEST', {found}, sep='|')"
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
     assert "HARDEST|3|20|loss|incorrect k=4" in done.stdout
 
