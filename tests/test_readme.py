@@ -81,7 +81,7 @@ def test_the_criterion_is_used_by_the_name_that_is_given_and_scores_by_length(he
 def test_the_sections_on_what_is_hard_are_ones_that_a_recipe_takes() -> None:
     [sections] = [block for block in blocks("yaml") if "criterion:" in block]
     made = recipe.read({**NANO, **yaml.safe_load(sections)})
-    assert [need.name for need in made.needs] == ["own", "embedding", "judge_pair"]
+    assert [need.name for need in made.needs] == ["embedding", "own", "judge_pair"]
     assert made.judge is not None
 
 
