@@ -24,11 +24,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
-from asft import symbolic
+from asft import latex, symbolic
 from asft.types import Grade
 
 MAX_CHARS = 1000
 """A longer answer is no number; it equals only the same text."""
+MOST_UNLIKE = 6
+"""Items of two lists that are compared each with each; what is written alike is set aside before."""
 MAX_EXPONENT = 400
 """Beyond 1e400 a power of ten is text: exact arithmetic on it is a way to hang."""
 
@@ -85,7 +87,7 @@ def extract(text: str, *, last_number: bool = True) -> Extracted | None:
     the last number in it; and "the answer is" must be followed by something mathematical, so that "I hope
     this answer is helpful" hides nothing.
     """
-    for how, candidates in (("####", _after_marks(text)), ("boxed", _boxes(text))):
+    for how, candidates in (("####", _after_marks(text)), ("boxed", latex.boxes(text))):
         for candidate in candidates:
             return Extracted(text=candidate, how=how)
     for candidate in _after_answer_is(text):
@@ -117,40 +119,12 @@ def _after_marks(text: str) -> Iterator[str]:
         end = mark.start()
         if content and not _HEADING.match(content):
             # In prose "72!" is an exclamation; in a box it is a factorial.
-            yield next(_boxes(content), content.rstrip("!"))
+            yield next(latex.boxes(content), content.rstrip("!"))
 
 
 def _without_label(line: str) -> str:
     label = _LABEL.match(line)
     return line[label.end() :] if label else line
-
-
-_BOX = re.compile(
-    r"\\(?:f?boxed|fbox)\s{0,9}(?:(?=\{)|(?P<bare>(?:[-+]?[0-9]|\\[A-Za-z])[^$\n]{0,200}(?=\$)))"
-)
-
-
-def boxed(text: str) -> str | None:
-    r"""The content of the last closed `\boxed{...}`; None where there is none, or nothing in any."""
-    return next(_boxes(text), None)
-
-
-def _boxes(text: str) -> Iterator[str]:
-    r"""The contents of closed `\boxed{...}`, last opened first. One pass, so that nesting costs nothing.
-
-    MATH's authors also write `$\boxed 5$`, and mean all of it up to the dollar sign.
-    """
-    opened: list[int] = []
-    closed: dict[int, int] = {}
-    for match in re.finditer(r"\\[{}\\]|[{}]", text):
-        if match[0] == "{":
-            opened.append(match.start())
-        elif match[0] == "}" and opened:
-            closed[opened.pop()] = match.start()
-    for match in reversed(list(_BOX.finditer(text))):
-        content = match["bare"] or text[match.end() + 1 : closed.get(match.end(), 0)]
-        if content := content.strip():
-            yield content
 
 
 _ANSWER_IS = re.compile(
@@ -202,7 +176,7 @@ _SHORT_UNITS = frozenset(
     )
 )
 _SPACING = re.compile(
-    r"\\[,;:! ]|\\q?quad\b|\\left\b|\\right\b|\\[()\[\]]|\*\*|[`$€£¥₹\u200b\ufeff]"
+    r"\\!\s*|\\[,;: ]|\\q?quad\b|\\left\b|\\right\b|\\[()\[\]]|\*\*|[`$€£¥₹\u200b\ufeff]"
     r"|<<[^<>]*+>>|<\|\w{1,30}\|>|</s>|\bUS(?=\$)"
 )
 _WRAPPER = re.compile(
@@ -231,12 +205,14 @@ def number(text: str) -> Fraction | None:
 def _plain(text: str) -> str:
     """An answer without typography: one kind of minus and space, no currency, no LaTeX wrappers."""
     text = text.translate(_FLAT).replace("{,}", ",").replace("\\$", "$").replace("\\%", "%")
+    text = latex.repeating(text)
     text = re.sub("([½¼¾])", lambda m: {"½": " 1/2", "¼": " 1/4", "¾": " 3/4"}[m[0]], text)
     text = re.sub("[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+", _lowered, text)
     for _ in range(3):
         text = _WRAPPER.sub(r" \1 ", text)
     text = _SPACING.sub("", text.replace("^\\circ", "°").replace("^{\\circ}", "°"))
-    return re.sub(r"\s+", " ", text).strip()
+    # "inches^2", whose word stood in a wrapper.
+    return re.sub(r"(?<=[^\W\d_]) (?=\^)", "", re.sub(r"\s+", " ", text)).strip()
 
 
 def _lowered(match: re.Match[str]) -> str:
@@ -331,7 +307,60 @@ def equal(answer: str | None, reference: str | None) -> bool:
         if open_a in "{" and open_b in "{":
             return sorted(items_a) == sorted(items_b)
         return items_a == items_b and (open_a == open_b or not open_a or not open_b)
-    return _as_text(answer) == _as_text(reference) != "" or symbolic.equal(_latex(answer), _latex(reference))
+    if _as_text(answer) == _as_text(reference) != "":
+        return True
+    matrices = latex.cells(answer), latex.cells(reference)
+    if matrices[0] and matrices[1]:
+        return _same_cells(matrices[0], matrices[1])
+    sides = _latex(answer), _latex(reference)
+    if re.search(r"[\\^_]", sides[0] + sides[1]) and latex.compact(sides[0]) == latex.compact(sides[1]):
+        return True
+    parts = latex.items(sides[0]), latex.items(sides[1])
+    if (
+        values == (None, None)
+        and parts[0]
+        and parts[1]
+        and (same := _same_items(parts[0], parts[1])) is not None
+    ):
+        return same
+    return symbolic.equal(*sides)
+
+
+def _same_cells(first: tuple[str, list[list[str]]], second: tuple[str, list[list[str]]]) -> bool:
+    (kind_a, rows_a), (kind_b, rows_b) = first, second
+    return (
+        kind_a == kind_b
+        and [len(row) for row in rows_a] == [len(row) for row in rows_b]
+        and all(
+            equal(a, b)
+            for row_a, row_b in zip(rows_a, rows_b, strict=True)
+            for a, b in zip(row_a, row_b, strict=True)
+        )
+    )
+
+
+def _same_items(first: tuple[str, list[str]], second: tuple[str, list[str]]) -> bool | None:
+    """In any order, except in ( ) or [ ]; None where too many would be compared with each other."""
+    (open_a, items_a), (open_b, items_b) = first, second
+    if {open_a[:1], open_b[:1]} & {"(", "["}:
+        alike = open_a == open_b or "" in (open_a, open_b)
+        return alike and len(items_a) == len(items_b) and all(map(equal, items_a, items_b))
+    rest = list(items_b)
+    unlike = []
+    for item in items_a:
+        match = next((other for other in rest if _as_text(other) == _as_text(item)), None)
+        if match is None:
+            unlike.append(item)
+        else:
+            rest.remove(match)
+    if len(unlike) > MOST_UNLIKE or len(rest) > MOST_UNLIKE:
+        return None
+    for item in unlike:
+        match = next((other for other in rest if equal(item, other)), None)
+        if match is None:
+            return False
+        rest.remove(match)
+    return not rest
 
 
 def _numbers(text: str) -> tuple[str, list[Fraction]] | None:
@@ -349,7 +378,8 @@ def _numbers(text: str) -> tuple[str, list[Fraction]] | None:
 
 
 def _as_text(text: str) -> str:
-    return " ".join(_plain(text).casefold().split()).strip(" .,;:?\"'")
+    plain = " ".join(_plain(text).casefold().split()).strip(" .,;:?\"'")
+    return re.sub(r"^\(([a-z])\)$", r"\1", plain)
 
 
 def _latex(text: str) -> str:
@@ -360,7 +390,9 @@ def _latex(text: str) -> str:
         .replace("π", "\\pi ")
         .replace("∞", "\\infty ")
     )
-    return _plain(text).replace("%", "").rstrip(" .,;:?") if len(text) <= MAX_CHARS else ""
+    return (
+        latex.without_unit(_plain(text).replace("%", "").rstrip(" .,;:?")) if len(text) <= MAX_CHARS else ""
+    )
 
 
 # --------------------------------------------------------------------------------------------- grade

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asft.answers import equal, extract, grade, number
+from asft.latex import boxes
 
 EQUAL = [
     ("18.", "18"),
@@ -384,3 +385,87 @@ def test_any_text_is_graded_and_what_is_extracted_stands_in_it(text: str) -> Non
     assert (graded.value is None) == (graded.extracted is None)
     assert graded.extracted is None or (graded.extracted and graded.extracted in text)
     assert equal(text, "1234") == equal("1234", text)
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        ("0.\\overline{3}", "\\frac{1}{3}"),
+        ("-1.2\\overline{72}", "-\\frac{14}{11}"),
+        ("11,\\! 111,\\! 100", "11111100"),
+        ("864 \\mbox{ inches}^2", "864"),
+        ("12\\pi \\text{ square inches}", "12\\pi"),
+        ("3\\sqrt{13} \\text{ cm}", "3\\sqrt{13}"),
+        ("\\frac{3 \\pm \\sqrt{5}}{2}", "\\frac{3\\pm\\sqrt5}{2}"),
+        ("\\binom{8}{3}", "\\binom {8} {3}"),
+        ("2345_7", "2345_{7}"),
+        ("\\text{(A)}", "A"),
+        ("B, C, E", "E,B,C"),
+        ("(1,2),(3,4)", "(3,4) \\text{ and } (1,2)"),
+        ("\\left[0, \\infty\\right)", "[0,\\infty)"),
+        ("x \\in (-2,\\tfrac12]", "(-2, 0.5]"),
+        ("\\left(3, \\frac{\\sqrt3}{2}\\right)", "(3,\\frac{\\sqrt{3}}{2})"),
+        (
+            "\\begin{pmatrix} 1/2 \\\\ -3 \\end{pmatrix}",
+            "\\begin{bmatrix}\\frac12\\\\-3\\\\\\end{bmatrix}",
+        ),
+    ],
+)
+def test_latex_that_says_the_same_is_equal(a: str, b: str) -> None:
+    assert equal(a, b)
+    assert equal(b, a)
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        ("0.\\overline{3}", "0.3"),
+        ("[0,\\infty)", "(0,\\infty)"),
+        ("(1,2),(3,4)", "(2,1),(3,4)"),
+        ("(1,2),(3,4)", "(1,2),(3,4),(5,6)"),
+        ("(1,2),(1,2)", "(1,2),(3,4)"),
+        ("B, C", "B, D"),
+        ("2345_7", "2345_8"),
+        ("12\\pi \\text{ thousand}", "12\\pi"),
+        ("12\\pi xy", "12\\pi"),
+        ("\\begin{pmatrix} 1 \\\\ 2 \\end{pmatrix}", "\\begin{pmatrix} 1 & 2 \\end{pmatrix}"),
+        ("\\begin{pmatrix} 1 & 2 \\end{pmatrix}", "\\begin{vmatrix} 1 & 2 \\end{vmatrix}"),
+        ("Paris, Ohio", "Ohio, Paris"),
+    ],
+)
+def test_latex_that_says_another_thing_is_not_equal(a: str, b: str) -> None:
+    assert not equal(a, b)
+    assert not equal(b, a)
+
+
+@pytest.mark.parametrize(
+    ("text", "content"),
+    [
+        ("So it is $\\boxed 5$.", "5"),
+        ("So it is $\\boxed \\frac{1}{2}$.", "\\frac{1}{2}"),
+        (
+            "$\\boxed{1}$, no: $\\boxed{\\left\\{1, \\sqrt{\\frac{2}{3}}\\right\\}}$",
+            "\\left\\{1, \\sqrt{\\frac{2}{3}}\\right\\}",
+        ),
+        ("$\\fbox{7}$", "7"),
+        ("Put it into a \\boxed answer.", None),
+        ("$\\boxed{}$", None),
+        ("$\\boxed{5", None),
+        ("5", None),
+    ],
+)
+def test_what_stands_in_the_last_box(text: str, content: str | None) -> None:
+    assert next(boxes(text), None) == content
+
+
+@pytest.mark.parametrize(
+    "piece", ["(", "(1,", "\\begin{pmatrix}", "\\frac1", "0.\\overline{3},", "\\pi a ", "\\boxed "]
+)
+def test_latex_without_end_is_compared_soon(piece: str) -> None:
+    text = piece * (1000 // len(piece))
+    start = time.process_time()
+    equal(text, text[:-1])
+    equal(text, f"\\frac{{1}}{{2}}{text}"[:1000])
+    grade(piece * 20_000, "5")
+    # Milliseconds each; the first may import sympy, which takes a few seconds.
+    assert time.process_time() - start < 15

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from asft import answers
+from asft import answers, latex
 from asft.errors import DataError
 from asft.registry import plugin
 from asft.tasks import rows
@@ -167,7 +167,7 @@ def _hub(source: str, published: str, configs: Sequence[str | None]) -> Iterator
 def _example(where: str, row: Mapping[str, Any], split: str) -> Example:
     problem = rows.text_cell(where, row, "problem")
     solution = rows.text_cell(where, row, "solution")
-    answer = answers.boxed(solution)
+    answer = next(latex.boxes(solution), None)
     if answer is None:
         raise DataError(
             f"{where}: the solution has no closed \\boxed{{...}} with something in it, and ends "
