@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from asft import __version__
-from asft.cli import generate, journal, probe, score
+from asft.cli import evaluate, generate, journal, probe, score
 from asft.errors import AsftError, RecipeError
 
 
@@ -75,13 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     init.add_argument("folder", type=Path, metavar="DIR")
     init.set_defaults(call=_init)
 
-    evaluate = commands.add_parser("eval", help="accuracy of a model, or of a run's last student, on a task")
-    evaluate.add_argument("model", metavar="MODEL_OR_RUN", help='"pocket", a folder, a hub name, or a run')
-    evaluate.add_argument("--task", default="pocket", help="a task's name, or path/to/file.py:Name")
-    _set_argument(evaluate, "an option of the task")
-    evaluate.add_argument("--max-new-tokens", type=int, default=256)
-    evaluate.add_argument("--batch-size", type=int, default=64)
-    evaluate.set_defaults(call=_evaluate)
+    evaluate.add(commands)
 
     report = commands.add_parser("report", help="write the report of a run again")
     report.add_argument("folder", type=Path, metavar="DIR")
@@ -156,34 +150,6 @@ def _init(arguments: argparse.Namespace, given: list[str]) -> int:
     for path in starter.write(arguments.folder):
         print(f"wrote {path}")
     print(f"\nEdit them, then: asft check {arguments.folder}/recipe.yaml")
-    return 0
-
-
-def _evaluate(arguments: argparse.Namespace, given: list[str]) -> int:
-    from asft import evaluate, recipe, registry, student
-    from asft.progress import Progress
-
-    task = registry.make("task", arguments.task, recipe.options(arguments.overrides))
-    which = student.of(arguments.model)
-    examples = task.load("test")
-    progress = Progress()
-    loaded = student.load(which)
-    progress.start("evaluate", len(examples))
-    rows = evaluate.evaluate(
-        loaded,
-        task,
-        examples,
-        max_new_tokens=arguments.max_new_tokens,
-        batch_size=arguments.batch_size,
-        progress=progress.update,
-    )
-    progress.end()
-    found = evaluate.summarise(rows)
-    print(
-        f"accuracy {found['accuracy']:.4f} [{found['low']:.4f}, {found['high']:.4f}]  "
-        f"{found['right']} of {found['items']} right, {found['unparsable']} unparsable, "
-        f"{found['cut_off']} cut off"
-    )
     return 0
 
 

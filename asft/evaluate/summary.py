@@ -74,22 +74,15 @@ def _bootstrap(grades: Sequence[float]) -> dict[str, float]:
 
 
 def _extremes(values: Mapping[str, Mapping[str, int]], least: int) -> dict[str, Any] | None:
-    """The worst and the best of the groups that are large enough; None for less than two of them."""
+    """The worst and the best of the groups that are large enough; None where none is worse than another."""
     groups = [
         {"value": value, **_share(cell["right"], cell["items"])}
         for value, cell in values.items()
         if cell["items"] >= least
     ]
-    if len(groups) < 2:
-        return None
-    worst = min(groups, key=lambda group: group["accuracy"])
-    best = max(groups, key=lambda group: group["accuracy"])
-    return {
-        "groups": len(groups),
-        "worst": worst,
-        "best": best,
-        "gap": best["accuracy"] - worst["accuracy"],
-    }
+    ranked = sorted(groups, key=lambda group: group["accuracy"])
+    gap = ranked[-1]["accuracy"] - ranked[0]["accuracy"] if ranked else 0.0
+    return {"groups": len(ranked), "worst": ranked[0], "best": ranked[-1], "gap": gap} if gap else None
 
 
 def _samples(rows: Sequence[Row]) -> dict[str, Any]:

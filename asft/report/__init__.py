@@ -8,9 +8,11 @@ All formats are written from the same facts, and say the same.
 import dataclasses
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from asft.report import sentences, tables
+from asft.report import answers, sentences, tables
 from asft.report.facts import Facts
 from asft.report.gather import gather
 from asft.report.html import page
@@ -18,7 +20,10 @@ from asft.report.markdown import markdown
 from asft.report.read import read_run
 from asft.report.wording import MINUS, NONE, visible
 
-__all__ = ["Facts", "Paths", "as_json", "read_facts", "terminal", "write"]
+__all__ = ["Facts", "Paths", "as_json", "evaluated", "read_facts", "terminal", "write"]
+
+PROMPT_LINES = 12
+"""Of a prompt in the terminal, the last: those of shots can be many."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -66,6 +71,19 @@ def terminal(directory: Path) -> str:
         parts.append(_lines(yields))
     if told := _plain(sentences.comparison(facts)):
         parts.append(told)
+    return "\n\n".join(parts)
+
+
+def evaluated(told: Mapping[str, Any]) -> str:
+    """For the terminal: one evaluation, as the summary of a round has it."""
+    parts = [_lines(answers.figures_table(told))]
+    if groups := answers.extremes(told):
+        parts.append(_lines(answers.extremes_table(groups)))
+    if asked := answers.asked(told):
+        lines = _plain(asked.prompt).splitlines()
+        before = f" ({len(lines) - PROMPT_LINES} lines before)" if len(lines) > PROMPT_LINES else ""
+        shown = [f"  {line}".rstrip() for line in lines[-PROMPT_LINES:]]
+        parts.append("\n".join([f"The first prompt{before}:", *shown]))
     return "\n\n".join(parts)
 
 

@@ -31,6 +31,57 @@ class Accuracy:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Share:
+    """A mean over items with its 95% interval, by bootstrap over items."""
+
+    share: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sampled:
+    """What several answers to each question, drawn at random, add up to."""
+
+    k: int
+    """Answers to each question."""
+    passed: Mapping[int, Share]
+    """Size -> the chance that one of so many answers is right (Chen et al. 2021)."""
+    majority: Accuracy
+    """Of the commonest final answer of all k; of several, the one that was drawn first."""
+    ties: int | None
+    """Questions with several commonest answers."""
+    without: int | None
+    """Questions to which no answer has a final answer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """How the test split was asked."""
+
+    prompt: str
+    """The first one, as the student read it."""
+    settings: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extremes:
+    """The worst and the best group of a tag, among those that are large enough."""
+
+    tag: str
+    groups: int
+    worst: str
+    worst_accuracy: Accuracy
+    best: str
+    best_accuracy: Accuracy
+
+    @property
+    def gap(self) -> float:
+        """Between the two accuracies."""
+        return self.best_accuracy.share - self.worst_accuracy.share
+
+
+@dataclass(frozen=True, kw_only=True)
 class Change:
     """Accuracy against that of the base student on the same items; paired bootstrap over items, 95%."""
 
@@ -135,6 +186,7 @@ class RoundFacts:
     training: Training | None
     accuracy: Accuracy | None
     change: Change | None
+    samples: Sampled | None
     spent: Spent | None
     kept_so_far: int | None
     tokens_so_far: int | None
@@ -260,6 +312,10 @@ class Facts:
     """The student of the last round that was evaluated."""
     after_round: int | None
     change: Change | None
+    asked: Asked | None
+    """How the test split was asked in the last round that was evaluated; so are the extremes."""
+    extremes: tuple[Extremes, ...]
+    """The largest gap first."""
     rounds: tuple[RoundFacts, ...]
     scores: tuple[Scores, ...]
     hard_round: int | None

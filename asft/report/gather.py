@@ -6,6 +6,7 @@ from itertools import chain
 from typing import Any, TypeVar
 
 from asft.report.accuracy import accuracy, change
+from asft.report.answers import asked, extremes, sampled
 from asft.report.facts import Facts, Funnel, LedgerRow, Lost, RoundFacts, Spent, Training, Yield
 from asft.report.groups import by_tag
 from asft.report.read import Round, Row, Run, count, number, part, parts, text
@@ -30,6 +31,8 @@ def gather(run: Run) -> Facts:
     hard_round, hard_seeds = hardest(run)
     files = {found.number: found for found in run.rounds}
     tags, too_fine = by_tag(files[0], files[after.number]) if before and after else ((), ())
+    told = [part(found.summary, "evaluate") for found in run.rounds]
+    latest = next((found for found in reversed(told) if found), {})
     ledger = tuple(chain.from_iterable(_ledger(found) for found in run.rounds))
     return Facts(
         name=run.path.resolve().name,
@@ -42,6 +45,8 @@ def gather(run: Run) -> Facts:
         after=after.accuracy if after else None,
         after_round=after.number if after else None,
         change=after.change if after else None,
+        asked=asked(latest),
+        extremes=extremes(latest),
         rounds=rounds,
         scores=score_distributions(run),
         hard_round=hard_round,
@@ -87,6 +92,7 @@ def _rounds(run: Run, notes: list[str]) -> tuple[RoundFacts, ...]:
                 training=_training(part(here.summary, "train")),
                 accuracy=now,
                 change=change(base, here, notes) if base and here.number and now else None,
+                samples=sampled(part(here.summary, "evaluate")),
                 spent=spent,
                 kept_so_far=kept,
                 tokens_so_far=tokens,

@@ -11,7 +11,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from asft.report import figures, sentences, tables
+from asft.report import answers, figures, sentences, tables
 from asft.report.facts import Facts, Tag
 from asft.report.wording import decimal, percent, points, visible, whole
 
@@ -24,6 +24,7 @@ SECTIONS = (
     ("hardest", "Hardest seeds"),
     ("drafts", "Drafts"),
     ("tags", "By tag"),
+    ("asked", "How it was asked"),
     ("ledger", "Ledger"),
     ("training", "Training and time"),
     ("settings", "Settings"),
@@ -49,6 +50,7 @@ def page(facts: Facts) -> str:
         tables=_tables(facts),
         ledger_sentence=tables.ledger_sentence(facts),
         too_fine=sentences.too_fine(facts),
+        extremes=sentences.extremes(facts),
         method=sentences.METHOD,
         whole=whole,
         percent=percent,
@@ -84,6 +86,9 @@ def _tables(facts: Facts) -> dict[str, object]:
         "funnel": tables.funnel(facts, _stage),
         "yields": tables.yields(facts),
         "tags": [(tag.name, sentences.about(tag), _with_dumbbells(tag, facts)) for tag in facts.tags],
+        "extremes": answers.extremes_table(facts.extremes),
+        "samples": answers.samples_table(facts),
+        "asked": tables.pairs(facts.asked.settings if facts.asked else (), ("Setting", "Value")),
         "ledger": tables.ledger(facts),
         "training": tables.training(facts),
         "times": tables.times(facts),

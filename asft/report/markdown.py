@@ -2,8 +2,8 @@
 
 import re
 
-from asft.report import sentences, tables
-from asft.report.facts import Facts, HardSeed, Sample, Scores, Tag
+from asft.report import answers, sentences, tables
+from asft.report.facts import Asked, Facts, HardSeed, Sample, Scores, Tag
 from asft.report.wording import decimal, plural, visible
 
 # What can begin markup, a link, a mention or the number of an issue within a line. What does so at the
@@ -61,6 +61,9 @@ def markdown(facts: Facts) -> str:
         "## Accuracy by tag",
         *(_tag(tag, facts) for tag in facts.tags),
         inline(sentences.too_fine(facts)),
+        *(["### Worst and best groups", *_extremes(facts)] if facts.extremes else []),
+        *(["## Sampled answers", table(sampled)] if (sampled := answers.samples_table(facts)).rows else []),
+        *(_asked(facts.asked) if facts.asked else []),
         "## Ledger",
         inline(tables.ledger_sentence(facts)),
         table(tables.ledger(facts)),
@@ -127,6 +130,19 @@ def _tag(tag: Tag, facts: Facts) -> str:
     found = tables.tag(tag, facts)
     parts = [f"### {inline(tag.name)}", inline(sentences.about(tag)), table(found) if found.rows else ""]
     return "\n\n".join(filter(None, parts))
+
+
+def _extremes(facts: Facts) -> list[str]:
+    return [inline(sentences.extremes(facts)), table(answers.extremes_table(facts.extremes))]
+
+
+def _asked(asked: Asked) -> list[str]:
+    return [
+        "## How the student was asked",
+        table(tables.pairs(asked.settings, ("Setting", "Value"))),
+        "The first prompt, as the student read it:",
+        block(asked.prompt),
+    ]
 
 
 def _hard_seed(seed: HardSeed) -> str:

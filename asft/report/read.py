@@ -11,7 +11,7 @@
         write.jsonl        {"number", "example": {id, prompt, answer, completion, parents, ...}|null,
                             "reason"}
         filter.jsonl       {"number", "decision", "filter", "reason", "place"}
-        evaluate.jsonl     {"example_id", "text", "finish", "grade", "tags"}
+        evaluate.jsonl     {"example_id", "text", "finish", "grade", "final", "tags"}
         summary.json       {"round", "short": bool,
                             "funnel": {"seeds", "scored", "picked", "drafts", "written", "kept",
                                        "dropped": {filter: {reason: n}}, "undecided": {filter: {reason: n}},
@@ -20,7 +20,13 @@
                             "train": {"examples", "steps", "tokens", "truncated", "seconds",
                                       "loss_first", "loss_last"},
                             "evaluate": {"items", "right", "accuracy", "low", "high", "unparsable", "cut_off",
-                                         "by_tag": {tag: {value: {"items", "right"}}}},
+                                         "by_tag": {tag: {value: {"items", "right"}}},
+                                         "groups": {tag: {"groups", "worst": {"value", "items", "right"},
+                                                          "best": {"value", "items", "right"}}},
+                                         "samples": {"k", "pass": {size: {"share", "low", "high"}},
+                                                     "majority": {"items", "right", "ties", "without"}},
+                                         "asked": {"prompt", "by", "system", "shots", "max_new_tokens",
+                                                   "stop", "samples": {"k", "temperature", "top_p"}|null}},
                             "ledger": [{"round", "step", "role", "purpose", "requests", "input_tokens",
                                         "output_tokens", "cost_usd": float|null, "seconds"}],
                             "seconds": {step: s}}

@@ -108,6 +108,19 @@ def too_fine(facts: Facts) -> str:
     return f"Left out, with hardly an item per value: {', '.join(facts.tags_too_fine)}."
 
 
+def extremes(facts: Facts) -> str:
+    """The worst group of all, and what to know of it."""
+    if not facts.extremes:
+        return ""
+    worst = min(facts.extremes, key=lambda one: one.worst_accuracy.share)
+    widest = facts.extremes[0]
+    return (
+        f"The worst group is {worst.tag} {worst.worst} with {with_interval(worst.worst_accuracy)}; the "
+        f"largest gap is that of {widest.tag}, {points(widest.gap)} points. Of many groups the worst is so "
+        "in part by chance, which its own interval does not allow for."
+    )
+
+
 def curves(facts: Facts) -> list[Curve]:
     """Accuracy against examples, and against dollars or, where they say nothing, against tokens."""
     rounds = [found for found in facts.rounds if found.accuracy]

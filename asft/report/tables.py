@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from asft.report.facts import Accuracy, Change, Facts, Lost, RoundFacts, Tag, TagValue, Yield
+from asft.report.facts import Accuracy, Change, Facts, Lost, RoundFacts, Share, Tag, TagValue, Yield
 from asft.report.wording import (
     MINUS,
     NONE,
@@ -49,15 +49,16 @@ def _table(numbers_from: int, head: Sequence[str], rows: Sequence[Sequence[str]]
     )
 
 
-def with_interval(found: Accuracy | Change | None) -> str:
+def with_interval(found: Accuracy | Share | Change | None) -> str:
     """58.9% (54.6 to 63.1), or a change in points: +17.7 (14.1 to 21.3)."""
     if found is None:
         return NONE
-    figure = percent(found.share) if isinstance(found, Accuracy) else points(found.mean)
-    if isinstance(found, Change) and not found.gained + found.lost:
+    figure = points(found.mean) if isinstance(found, Change) else percent(found.share)
+    alike = found.low == found.high if isinstance(found, Share) else False
+    if alike or (isinstance(found, Change) and not found.gained + found.lost):
         # Resampled, nothing is nothing: an interval without width would claim to be sure of it.
         return figure
-    write = (lambda share: f"{100 * share:.1f}") if isinstance(found, Accuracy) else points
+    write = points if isinstance(found, Change) else (lambda share: f"{100 * share:.1f}")
     return f"{figure} ({write(found.low)} to {write(found.high)})"
 
 

@@ -67,9 +67,9 @@ def test_the_worst_group_and_the_gap_are_among_the_groups_that_are_large_enough(
     assert (found["worst"]["low"], found["worst"]["high"]) == pytest.approx((0.0456, 0.6994), abs=1e-4)
 
 
-def test_a_tag_with_less_than_two_groups_of_that_size_has_no_worst_one() -> None:
-    rows = [*[row(1.0, split="test", kind="a")] * 5, row(0.0, split="test", kind="b")]
-    assert summarise(rows, least_group=2)["groups"] == {}
+def test_where_no_group_of_that_size_is_worse_than_another_none_is_the_worst() -> None:
+    rows = [*[row(1.0, split="test", kind="a", level="1")] * 3, *[row(1.0, kind="a", level="2")] * 3]
+    assert summarise([*rows, row(0.0, kind="b")], least_group=2)["groups"] == {}
 
 
 def test_pass_at_k_and_the_majority_of_samples_by_hand() -> None:

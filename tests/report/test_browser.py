@@ -79,6 +79,7 @@ def test_the_report_opens_without_a_complaint_or_a_request(
         "Hardest seeds",
         "Drafts beside their seeds",
         "Accuracy by tag",
+        "How the student was asked",
         "Ledger",
         "Training and time",
         "Settings and versions",
