@@ -66,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
 
     generate.add(commands)
     score.add(commands)
+    export.add(commands)
 
     check = commands.add_parser("check", help="say all that is wrong with a recipe, and what it can cost")
     _recipe_arguments(check)

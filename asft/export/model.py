@@ -1,0 +1,65 @@
+"""The student of a round: its adapter alone, or merged into the base as a model like any other."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from asft import student
+from asft.errors import RunError
+from asft.export.trained import Trained
+from asft.rundir import write_json
+
+
+def put_adapter(trained: Trained, folder: Path) -> None:
+    """The LoRA adapter and the tokenizer. Its base is called as in the recipe, not as on this machine."""
+    _wanted(trained)
+    folder.mkdir(parents=True)
+    for path in trained.adapter.iterdir():
+        if path.is_file() and path.name != "README.md":
+            shutil.copyfile(path, folder / path.name)
+    config = json.loads((folder / "adapter_config.json").read_text("utf-8"))
+    config["base_model_name_or_path"] = trained.base
+    config["revision"] = trained.settings["student"]["revision"]
+    write_json(folder / "adapter_config.json", config)
+    tokenizer(trained).save_pretrained(str(folder))
+
+
+def put_merged(trained: Trained, folder: Path) -> None:
+    """The base with the adapter in its weights: safetensors, tokenizer and generation config.
+
+    Merged in float32 on the CPU and rounded once, to the dtype of the base. The generation config ends
+    answers where asft does, also at an end token that only the tokenizer knows.
+    """
+    from transformers import AutoConfig
+
+    _wanted(trained)
+    options = trained.settings["student"]
+    loaded = student.load(
+        student.Student(base=trained.base, revision=options["revision"], adapter=str(trained.adapter)), "cpu"
+    )
+    ends = sorted(loaded.end_ids)
+    model: Any = loaded.model.merge_and_unload()
+    model.generation_config.eos_token_id = ends[0] if len(ends) == 1 else ends
+    own = AutoConfig.from_pretrained(_place(trained), revision=options["revision"])
+    model.to(own.dtype or model.dtype).save_pretrained(str(folder))
+    tokenizer(trained).save_pretrained(str(folder))
+
+
+def tokenizer(trained: Trained) -> Any:
+    """The base's, chat template included."""
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(_place(trained), revision=trained.settings["student"]["revision"])
+
+
+def _place(trained: Trained) -> str:
+    return str(student.POCKET) if trained.base == "pocket" else trained.base
+
+
+def _wanted(trained: Trained) -> None:
+    if not (trained.adapter / "adapter_config.json").is_file():
+        raise RunError(
+            f"{trained.adapter} holds no LoRA adapter (no adapter_config.json); export what it holds with "
+            "--only data or --only lm-eval"
+        )
