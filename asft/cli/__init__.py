@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from asft import __version__
-from asft.cli import evaluate, generate, journal, probe, score
+from asft.cli import evaluate, export, generate, journal, probe, score
 from asft.errors import AsftError, RecipeError
 
 
