@@ -66,8 +66,12 @@ def listed(prompt: str) -> tuple[str, ...]:
 
 def _inline(prompt: str) -> Iterator[tuple[str, str]]:
     marks = list(_INLINE.finditer(prompt))
-    for mark, after in zip(marks, [*(m.start() for m in marks[1:]), len(prompt)], strict=True):
-        text = prompt[mark.end() : after].split("\n")[0].strip(" \t,;")
+    for number, mark in enumerate(marks, start=1):
+        text = (
+            prompt[mark.end() : marks[number].start() if number < len(marks) else None]
+            .split("\n")[0]
+            .strip(" \t,;")
+        )
         yield mark["letter"], text
 
 
@@ -113,9 +117,11 @@ def read(text: str, spellings: Spellings, *, letters: bool) -> Reading:
     The answer behind a mark counts, else all of a text of one line, else its last line, else the only
     choice that is called "(B)" or "option B" anywhere.
     """
-    found = _marked(text)
-    if found is not None and (reading := _reading(found, _named(found.text, spellings, letters))):
-        return reading
+    marked = list(_marked(text))
+    for one in marked:
+        if reading := _reading(one, _named(one.text, spellings, letters)):
+            return reading
+    found = marked[0] if marked else None
     lines = [line.strip() for line in text.strip().split("\n") if line.strip()]
     # What a mark says stands, be it none of the choices; "I hope this answer is helpful" is no mark.
     if lines and (found is None or found.how == "answer is") and not re.search(r"####|\\f?boxed", lines[-1]):
@@ -131,12 +137,19 @@ def read(text: str, spellings: Spellings, *, letters: bool) -> Reading:
     return Reading(taken=None, said=None, how="no final answer")
 
 
-def _marked(text: str) -> answers.Extracted | None:
-    found = answers.extract(text, last_number=False)
-    if found is not None:
-        return found
-    said = [match["said"].strip() for match in _IS.finditer(text)]
-    return answers.Extracted(text=said[-1], how="answer is") if said else None
+def _marked(text: str) -> Iterator[answers.Extracted]:
+    """What marks say, most trusted first; of "the answer is", which is talk at times, the last few."""
+    rest = text
+    for _ in range(3):
+        found = answers.extract(rest, last_number=False)
+        if found is None:
+            break
+        yield found
+        if found.how != "answer is":
+            return
+        rest = rest[: rest.rfind(found.text)]
+    for match in reversed(list(_IS.finditer(text))[-3:]):
+        yield answers.Extracted(text=match["said"].strip(), how="answer is")
 
 
 def _reading(found: answers.Extracted, named: set[str]) -> Reading | None:

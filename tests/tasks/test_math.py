@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pyarrow
-import pyarrow.parquet
+import datasets
 import pytest
 
 from asft import registry
@@ -36,7 +35,7 @@ def jsonl(path: Path, rows: list[dict[str, Any]]) -> str:
 
 def parquet(path: Path, rows: list[dict[str, Any]]) -> str:
     path.parent.mkdir(parents=True, exist_ok=True)
-    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), path)
+    datasets.Dataset.from_list(rows).to_parquet(path)
     return str(path)
 
 
