@@ -278,6 +278,7 @@ def test_options_out_of_range_are_refused(options: dict[str, object]) -> None:
         "The statement is true.",
         "Is it true or false? It is not shy, so the statement is true.",
         "It looks false at first.\nBut no: the statement is true.",
+        "That is true, and not false.",
         SHY_WORK,
     ],
 )

@@ -137,12 +137,15 @@ def final(text: str) -> answers.Extracted | None:
 
 
 def _stated(text: str) -> str | None:
-    """The last "true" or "false" of a text, "true or false" aside; "not true" is no statement of either."""
-    found = list(_TRUTH.finditer(_BOTH.sub(" ", text)))
+    """The last "true" or "false" of a text that is not denied, "true or false" aside."""
     plain = _BOTH.sub(" ", text)
-    if not found or _DENIED.search(plain[max(0, found[-1].start() - 40) : found[-1].start()]):
-        return None
-    return found[-1][0]
+    stated = (one for one in reversed(list(_TRUTH.finditer(plain))) if not _denied(plain, one.start()))
+    found = next(stated, None)
+    return found[0] if found else None
+
+
+def _denied(text: str, at: int) -> bool:
+    return _DENIED.search(text[max(0, at - 40) : at]) is not None
 
 
 def _truth(text: str) -> bool | None:
