@@ -1,11 +1,12 @@
 """Puzzles in English, and back; and worked answers in the manner of Yao et al. (2023, arXiv 2305.10601).
 
-A worked answer has one calculation a line, each with the numbers that are left, and ends in one expression:
+A worked answer has one calculation a line, each with the numbers that are left, and ends in one expression.
+Of 4, 4, 6 and 8:
 
-    4 + 8 = 12 (left: 4 6 12)
-    6 - 4 = 2 (left: 2 12)
-    2 * 12 = 24 (left: 24)
-    #### (4 + 8) * (6 - 4)
+    8 - 6 = 2 (left: 2 4 4)
+    4 + 2 = 6 (left: 4 6)
+    6 * 4 = 24 (left: 24)
+    #### (4 + (8 - 6)) * 4
 """
 
 import re
