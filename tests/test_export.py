@@ -267,6 +267,22 @@ def test_a_student_without_a_chat_template_is_asked_by_the_question_and_a_newlin
     assert "add_bos_token" not in (out / "lm-eval" / "README.md").read_text("utf-8")
 
 
+def test_what_stood_around_the_questions_stands_around_them_again(run: Path, tmp_path: Path) -> None:
+    asked = {"shots": 1, "system": "Be brief.", "stop": ["Then"]}
+    shot = run.with_name("shot")
+    with (tmp_path / "told.txt").open("w") as told:
+        made = recipe.read({**NANO, "rounds": 1, "evaluate": asked})
+        loop.run(made, shot, source="", command=["asft"], redo=None, progress=Progress(told))
+    out = exported(shot, tmp_path / "out", parts=["lm-eval", "adapter"])
+    first = read_jsonl(out / "lm-eval" / "test.jsonl")[0]
+    assert first["text"] == read_json(shot / "round-01" / "evaluate.json")["prompt"]
+    assert first["text"].startswith("<|system|>Be brief.<|user|>")
+    text = (out / "lm-eval" / "asft_nano_run.yaml").read_text("utf-8").replace("!function ", "")
+    assert yaml.safe_load(text)["generation_kwargs"]["until"] == ["Then"]
+    card = (out / "adapter" / "README.md").read_text("utf-8")
+    assert "asked with system `Be brief.`, shots `1`, stop `" in card
+
+
 def test_the_task_decodes_greedily_up_to_the_limit_of_the_run(made: Path) -> None:
     text = (made / "lm-eval" / "asft_nano_run.yaml").read_text("utf-8")
     task = yaml.safe_load(text.replace("!function ", ""))

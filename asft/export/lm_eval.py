@@ -8,7 +8,7 @@ template, and `_regex` grades by the harness's patterns for GSM8K, where asft is
 import dataclasses
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from asft.export import grading
 from asft.export.model import tokenizer
 from asft.export.trained import Trained
 from asft.rundir import read_jsonl, write_json, write_text
-from asft.types import Example
+from asft.types import Example, Task
 
 
 def put(trained: Trained, folder: Path) -> None:
@@ -28,10 +28,16 @@ def put(trained: Trained, folder: Path) -> None:
 
     Raises RunError where the task's test split is no longer the one that the run was evaluated on.
     """
+    if (by := trained.asking.get("by", "answers")) != "answers":
+        raise RunError(
+            f"round {trained.number} was evaluated by {by}, which the task for lm-evaluation-harness does "
+            "not do: leave out lm-eval (--only for each of the others)"
+        )
     folder.mkdir(parents=True)
-    examples = _evaluated(trained)
+    task: Task = registry.from_section("task", trained.settings["task"])
+    examples = _evaluated(trained, task)
     reader = tokenizer(trained)
-    texts = student.prompt_texts(reader, [example.prompt for example in examples])
+    texts = student.prompt_texts(reader, _prompts(trained, task, examples))
     rows = [
         {
             "id": example.id,
@@ -58,15 +64,8 @@ def task_name(trained: Trained) -> str:
     return f"asft_{trained.name.lower()}"
 
 
-def max_new_tokens(trained: Trained) -> int:
-    """Where the run cut answers off."""
-    settings = trained.manifest("evaluate")["settings"]
-    return int(settings.get("max_new_tokens") or settings["student"]["max_new_tokens"])
-
-
-def _evaluated(trained: Trained) -> list[Example]:
+def _evaluated(trained: Trained, task: Task) -> list[Example]:
     """The examples that the round was evaluated on, in their order."""
-    task = registry.from_section("task", trained.settings["task"])
     known = {example.id: example for example in task.load("test")}
     ids = [row["example_id"] for row in read_jsonl(trained.file("evaluate.jsonl"))]
     missing = [one for one in ids if one not in known]
@@ -77,6 +76,23 @@ def _evaluated(trained: Trained) -> list[Example]:
             "out lm-eval"
         )
     return [known[one] for one in ids]
+
+
+def _prompts(trained: Trained, task: Task, examples: Sequence[Example]) -> list[student.Prompt]:
+    """What the student was asked, with the system prompt and the shots that stood before each question."""
+    from asft.evaluate import asking_by
+    from asft.recipe import EvaluateOptions
+
+    options = EvaluateOptions(**trained.asking)
+    seeds = task.load("seed") if options.shots else ()
+    asking = asking_by(options, seeds, examples, trained.settings["seed"])
+    shown = trained.manifest("evaluate")["settings"].get("shots", [])
+    if [example.id for example in asking.shots] != shown:
+        raise RunError(
+            f"the pool has changed since round {trained.number} was evaluated: other examples would be shown "
+            "before the questions; mend the task's data, or leave out lm-eval"
+        )
+    return [asking.prompt(example.prompt) for example in examples]
 
 
 def _section(trained: Trained, folder: Path) -> Mapping[str, Any]:
@@ -109,7 +125,11 @@ def _tasks(name: str, trained: Trained, *, numeric: bool) -> dict[str, str]:
         "doc_to_text": "text",
         "doc_to_target": "answer",
         "num_fewshot": 0,
-        "generation_kwargs": {"do_sample": False, "max_gen_toks": max_new_tokens(trained), "until": []},
+        "generation_kwargs": {
+            "do_sample": False,
+            "max_gen_toks": trained.max_new_tokens,
+            "until": list(trained.asking.get("stop", [])),
+        },
         "metadata": {"version": 1.0},
     }
     ours = {
@@ -184,7 +204,7 @@ def _readme(name: str, trained: Trained, items: int, *, templated: bool, numeric
     ways = [
         f"- `{name}`: the text that this student read, word for word"
         + ("; so leave out `--apply_chat_template`." if templated else "."),
-        f"- `{name}_chat`: the question alone, for any model; with `--apply_chat_template` where it has one.",
+        f"- `{name}_chat`: the bare question, for any model; with `--apply_chat_template` where it has one.",
     ]
     if numeric:
         ways.append(

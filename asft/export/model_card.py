@@ -10,7 +10,6 @@ import yaml
 
 from asft import cards, student
 from asft.export.data_card import asked
-from asft.export.lm_eval import max_new_tokens
 from asft.export.trained import Row, Trained
 from asft.report.wording import duration, percent, plural, whole
 
@@ -50,8 +49,8 @@ def card(trained: Trained, kind: Kind) -> str:
         + LOADS[kind].format(base=where)
         + "\n```",
         "## How well it does",
-        f"Greedy answers of at most {max_new_tokens(trained)} tokens to the test split; right answers of all "
-        "items, with the 95% Wilson interval. Round 0 is the base.",
+        f"{_asked(trained)} Right answers of all items of the test split, with the 95% Wilson interval. "
+        "Round 0 is the base.",
         cards.table(
             ("round", "accuracy", "95% interval", "right", "items", "no final answer", "cut off"),
             [_scored(one) for one in trained.summaries],
@@ -141,6 +140,18 @@ def _licence(base: str) -> str | None:
         return None
     licence = stated.get("license") if isinstance(stated, Mapping) else None
     return licence if isinstance(licence, str) else None
+
+
+def _asked(trained: Trained) -> str:
+    """How the student was asked, in a sentence."""
+    by = trained.asking.get("by", "answers")
+    how = (
+        f"Greedy answers of at most {trained.max_new_tokens} tokens"
+        if by == "answers"
+        else f"Of the choices, the one that the student holds for likeliest (`{by}`)"
+    )
+    around = {key: trained.asking[key] for key in ("system", "shots", "stop") if trained.asking.get(key)}
+    return f"{how}; asked with {cards.fields(around)}." if around else f"{how}, to the bare question."
 
 
 def _scored(summary: Row) -> tuple[str, ...]:

@@ -50,6 +50,18 @@ class Trained:
         """What the round knows of a step that it has done."""
         return read_json(self.file(f"{step}.manifest.json"))
 
+    @property
+    def asking(self) -> Row:
+        """The recipe's `evaluate`, under which the round was evaluated."""
+        options: Row = self.manifest("evaluate")["settings"].get("evaluate", {})
+        return options
+
+    @property
+    def max_new_tokens(self) -> int:
+        """Where its answers to the test split were cut off."""
+        settings = self.manifest("evaluate")["settings"]
+        return int(settings.get("max_new_tokens") or settings["student"]["max_new_tokens"])
+
     def training_set(self) -> list[dict[str, Any]]:
         """What the round was trained on."""
         return read_jsonl(self.file("dataset.jsonl"))
