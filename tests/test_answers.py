@@ -7,7 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asft.answers import equal, extract, grade, number
-from asft.latex import boxes
 
 EQUAL = [
     ("18.", "18"),
@@ -436,26 +435,6 @@ def test_latex_that_says_the_same_is_equal(a: str, b: str) -> None:
 def test_latex_that_says_another_thing_is_not_equal(a: str, b: str) -> None:
     assert not equal(a, b)
     assert not equal(b, a)
-
-
-@pytest.mark.parametrize(
-    ("text", "content"),
-    [
-        ("So it is $\\boxed 5$.", "5"),
-        ("So it is $\\boxed \\frac{1}{2}$.", "\\frac{1}{2}"),
-        (
-            "$\\boxed{1}$, no: $\\boxed{\\left\\{1, \\sqrt{\\frac{2}{3}}\\right\\}}$",
-            "\\left\\{1, \\sqrt{\\frac{2}{3}}\\right\\}",
-        ),
-        ("$\\fbox{7}$", "7"),
-        ("Put it into a \\boxed answer.", None),
-        ("$\\boxed{}$", None),
-        ("$\\boxed{5", None),
-        ("5", None),
-    ],
-)
-def test_what_stands_in_the_last_box(text: str, content: str | None) -> None:
-    assert next(boxes(text), None) == content
 
 
 @pytest.mark.parametrize(

@@ -66,13 +66,9 @@ def listed(prompt: str) -> tuple[str, ...]:
 
 def _inline(prompt: str) -> Iterator[tuple[str, str]]:
     marks = list(_INLINE.finditer(prompt))
-    for number, mark in enumerate(marks, start=1):
-        text = (
-            prompt[mark.end() : marks[number].start() if number < len(marks) else None]
-            .split("\n")[0]
-            .strip(" \t,;")
-        )
-        yield mark["letter"], text
+    ends = [*(mark.start() for mark in marks), len(prompt)][1:]
+    for mark, end in zip(marks, ends, strict=True):
+        yield mark["letter"], prompt[mark.end() : end].split("\n")[0].strip(" \t,;")
 
 
 def _last_list(found: Iterator[tuple[str, str]]) -> tuple[str, ...]:

@@ -42,7 +42,7 @@ class Classification:
     """How the column gives it. index: as its place in `labels`, counted from 0."""
     synonyms: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
     """Label -> what else is read as it: {positive: [good, favourable]}."""
-    template: str = "{text}\n\nAnswer with one of these labels: {labels}"
+    template: str = "{text}\n\nWhich of these labels fits: {labels}?"
     """The prompt: the text, and where it is wanted the label set, between commas."""
     tags: tuple[str, ...] = ()
     """Columns that become tags, for reports by group; the label is one in any case."""

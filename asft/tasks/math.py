@@ -88,14 +88,16 @@ class MATH:
     def grade(self, example: Example, text: str) -> Grade:
         """Compare the final answer of a text with the example's: 1.0, 0.0, or None where there is none.
 
-        A reference in words ("Evelyn", "odd") is looked for behind a mark, or as all that the text says.
+        Of a text without a mark the last number counts, unless all of the text is the answer ("(1,2),(3,4)").
+        A reference in words ("Evelyn", "odd") is no number, and is looked for behind a mark or as the text.
         """
-        if answers.extract(example.answer) is not None:
-            return answers.grade(text, example.answer)
+        in_words = answers.extract(example.answer) is None
+        grade = answers.grade(text, example.answer, last_number=not in_words)
         whole = text.strip()
-        if len(whole) <= answers.MAX_CHARS and answers.equal(whole, example.answer):
+        bare = grade.value is None or grade.note == "last number"
+        if bare and answers.number(whole) is None and answers.equal(whole, example.answer):
             return Grade(value=1.0, extracted=whole, note="whole text")
-        return answers.grade(text, example.answer, last_number=False)
+        return grade
 
     def _rows(self, split: str) -> Iterator[Row]:
         if split == "test" and self.test is not None:

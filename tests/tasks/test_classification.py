@@ -47,7 +47,7 @@ def test_a_row_becomes_an_example_that_shows_the_labels_found_in_the_seeds(tmp_p
     task = made(seed=source, name="films", tags=["source"])
     example = task.load("seed")[0]
     assert example.task == "films"
-    assert example.prompt == "I liked it.\n\nAnswer with one of these labels: negative, neutral, positive"
+    assert example.prompt == "I liked it.\n\nWhich of these labels fits: negative, neutral, positive?"
     assert (example.answer, example.completion) == ("positive", "positive")
     assert example.tags == {"split": "seed", "label": "positive", "source": "web"}
     assert task.choices(example) == LABELS
@@ -71,7 +71,7 @@ def test_given_labels_keep_their_order_and_their_spelling(tmp_path: Path) -> Non
     source = jsonl(tmp_path, [{"text": "t", "label": "POSITIVE"}])
     [example] = made(seed=source, labels=["Positive", "Negative"]).load("seed")
     assert example.answer == "Positive"
-    assert example.prompt.endswith("labels: Positive, Negative")
+    assert example.prompt.endswith("fits: Positive, Negative?")
 
 
 def test_labels_may_be_given_as_places(tmp_path: Path) -> None:

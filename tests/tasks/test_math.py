@@ -275,6 +275,9 @@ def test_a_hub_that_cannot_be_reached_is_told_with_the_next_step(tmp_path: Path)
         ("\\text{odd}", "#### Odd."),
         ("\\text{(B)}", "The answer is B."),
         ("12\\pi \\text{ square inches}", "$\\boxed{12\\pi}$"),
+        ("(1,2),(3,4)", "$(3,4), (1,2)$"),
+        ("2:3", "2:3"),
+        ("\\begin{pmatrix} 1 \\\\ 2 \\end{pmatrix}", "\\begin{pmatrix}1\\\\2\\end{pmatrix}"),
         ("\\frac{1+\\sqrt{5}}{2}", "\\boxed{\\frac{1}{2}+\\frac{\\sqrt5}{2}}"),
     ],
 )
@@ -292,6 +295,7 @@ def test_the_same_answer_grades_right_however_it_is_written(tmp_path: Path, boxe
         ("\\text{Evelyn}", "The answer is Briana."),
         ("\\text{Evelyn}", "#### 5"),
         ("\\frac{3}{4}", "It is 4/3."),
+        ("(1,2)", "First (1,2), then 3 more."),
     ],
 )
 def test_another_answer_grades_wrong(tmp_path: Path, boxed: str, text: str) -> None:
