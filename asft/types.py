@@ -73,7 +73,8 @@ class Grade:
     extracted: str | None
     """The final answer that was read from the text, as written there."""
     note: str = ""
-    """How it was read or why it was not ("boxed", "last number", "no final answer", ...)."""
+    """How it was read or why it was not ("boxed", "no final answer", ...); "last number", "last word" and so
+    on for what stands last in a text that marks no answer, which is none in a teacher's."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -281,13 +281,14 @@ def _worked(text: str, seed: Example, task: Task) -> tuple[str, str]:
 
 
 def _final(text: str, seed: Example, task: Task) -> str | None:
-    """The final answer, found as the task finds it; the last number of a text without a mark is none.
+    """The final answer, found as the task finds it; what stands last in a text without a mark is none.
 
-    A student is given credit for that number. In a teacher's answer it may be anything, and it would be
+    A student is given credit for that number or word. In a teacher's answer it may be anything, and it would be
     trained on.
     """
     grade = task.grade(seed, text)
-    return None if grade.extracted is None or grade.note == "last number" else grade.extracted.strip() or None
+    unmarked = grade.note.startswith("last ")
+    return None if grade.extracted is None or unmarked else grade.extracted.strip() or None
 
 
 def _vote(reply: Reply, seed: Example, task: Task) -> str | None:
