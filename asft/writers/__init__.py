@@ -283,8 +283,8 @@ def _worked(text: str, seed: Example, task: Task) -> tuple[str, str]:
 def _final(text: str, seed: Example, task: Task) -> str | None:
     """The final answer, found as the task finds it; what stands last in a text without a mark is none.
 
-    A student is given credit for that number or word. In a teacher's answer it may be anything, and it would be
-    trained on.
+    A student is given credit for that number or word. In a teacher's answer it may be anything, and it would
+    be trained on.
     """
     grade = task.grade(seed, text)
     unmarked = grade.note.startswith("last ")
