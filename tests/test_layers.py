@@ -327,6 +327,7 @@ IMPORTS_HEAVY = {
     "asft.measure.rows",
     "asft.evaluate",
     "asft.evaluate.asking",
+    "asft.evaluate.labels",
     "asft.evaluate.likelihood",
     "asft.evaluate.summary",
     "asft.steps",

@@ -58,7 +58,7 @@ def decode(
     those that `generate` wrote have None. `by`: who decodes instead of the model in memory, and then says
     itself how many answers are written at once.
     """
-    jobs = [Job(prompt=tuple(ids)) for ids in prompt_ids(loaded.tokenizer, prompts)]
+    jobs = [Job(prompt=tuple(ids), stop=tuple(stop)) for ids in prompt_ids(loaded.tokenizer, prompts)]
     rows = (by or Batched(size=batch_size)).write(
         loaded, jobs, max_new_tokens=max_new_tokens, stats=stats, progress=progress
     )
@@ -94,6 +94,7 @@ def sample(
         Job(
             prompt=tuple(row),
             chance=Chance(seed=seed, example_id=name, index=index, temperature=temperature, top_p=top_p),
+            stop=tuple(stop),
         )
         for name, row in zip(ids, rows, strict=True)
         for index in range(k)

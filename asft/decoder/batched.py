@@ -14,10 +14,14 @@ from transformers.cache_utils import DynamicLayer
 
 from asft.decoder.chance import Lots
 from asft.decoder.records import Job, Row
+from asft.decoder.stopping import reached
 from asft.student import Loaded
 
 LIVE_SHARE = 0.8
 """A batch is cut down to its open rows when fewer than this share of its rows are open."""
+
+STOP_EVERY = 16
+"""After so many tokens it is looked whether an answer has come to a stop string."""
 
 NO_MATTER = {
     *("bos_token_id", "eos_token_id", "pad_token_id", "max_length", "max_new_tokens"),
@@ -118,6 +122,7 @@ def _write(loaded: Loaded, jobs: Sequence[Job], max_new_tokens: int, stats: bool
     ids, mask, which = _padded(loaded, jobs)
     positions = (mask.cumsum(-1) - 1).clamp(min=0)
     ends = torch.tensor(sorted(loaded.end_ids), dtype=torch.long, device=ids.device)
+    stops = [job.stop for job in jobs]
     lots = _lots(jobs, max_new_tokens, ids.device)
     cache = DynamicCache(config=loaded.model.config)
 
@@ -148,6 +153,12 @@ def _write(loaded: Loaded, jobs: Sequence[Job], max_new_tokens: int, stats: bool
         if stats:
             _note(lines, logits, tokens)
         live &= ~torch.isin(tokens, ends)
+        if any(stops) and (position + 1) % STOP_EVERY == 0:
+            stopped = [
+                reached(loaded.tokenizer, line.token_ids, stop, STOP_EVERY)
+                for line, stop in zip(lines, stops, strict=True)
+            ]
+            live &= ~torch.tensor(stopped, device=live.device)
         count = int(live.sum())
         if not count or position + 1 == max_new_tokens:
             break
@@ -158,6 +169,7 @@ def _write(loaded: Loaded, jobs: Sequence[Job], max_new_tokens: int, stats: bool
             cache.batch_select_indices(kept)
             ids, positions, mask, live = ids[kept], positions[kept], mask[kept], live[kept]
             lines = [lines[i] for i in kept.tolist()]
+            stops = [stops[i] for i in kept.tolist()]
             lots = lots.kept(kept) if lots else None
         logits = ahead()
     return written

@@ -33,6 +33,8 @@ class Job:
     """Token ids up to where the answer starts."""
     chance: Chance | None = None
     """How it is drawn; None: greedily."""
+    stop: tuple[str, ...] = ()
+    """Texts at which no more of it is wanted; what was written beyond is cut off by whoever asked."""
 
 
 @dataclass

@@ -38,6 +38,14 @@ def cut(tokenizer: Any, token_ids: Sequence[int], text: str, stop: Sequence[str]
     )
 
 
+def reached(tokenizer: Any, token_ids: Sequence[int], stop: Sequence[str], lately: int) -> bool:
+    """Whether a stop string was completed within the last `lately` tokens; no more than it needs is read."""
+    longest = max((len(string.encode()) for string in stop), default=0)
+    tail = list(token_ids[-(lately + longest) :])
+    text: str = tokenizer.decode(tail, skip_special_tokens=True) if longest else ""
+    return any(string in text for string in stop)
+
+
 def end_ids(tokenizer: Any, stop: Sequence[str]) -> frozenset[int]:
     """The stop strings that are special tokens, which the text of an answer does not show."""
     special = (item for item in tokenizer.added_tokens_decoder.items() if item[1].special)

@@ -5,6 +5,7 @@ from typing import Any
 
 from asft import decoder
 from asft.evaluate.asking import Asking, asking_by
+from asft.evaluate.labels import labelled
 from asft.evaluate.likelihood import chosen
 from asft.evaluate.summary import summarise
 from asft.measure.answers import graded
@@ -35,11 +36,31 @@ def evaluate(
     The answer is the greedy one, or, by likelihood, the choice that the student holds for likeliest, with the
     nll of each. `samples` has the answers that are drawn beside it, where they are wanted; they depend on
     `seed`, the example and their index alone. `by`: who decodes; None: the student in memory. `progress` is
-    told how many answers are there, of `passes` per example. Raises DataError where the task has no choices.
+    told how many answers are there, of `passes` per example. `label` has the label that is right and the one
+    that was given, where the task is a classification. Raises DataError where the task has no choices.
     """
     options, asking = options or EvaluateOptions(), asking or Asking()
-    if options.by != "answers":
-        return chosen(loaded, task, examples, asking, mean=options.by == "mean_likelihood", progress=progress)
+    if options.by == "answers":
+        rows = _written(
+            loaded, task, examples, options, asking, seed, max_new_tokens, batch_size, by, progress
+        )
+    else:
+        rows = chosen(loaded, task, examples, asking, mean=options.by == "mean_likelihood", progress=progress)
+    return labelled(task, examples, rows)
+
+
+def _written(
+    loaded: Loaded,
+    task: Task,
+    examples: Sequence[Example],
+    options: EvaluateOptions,
+    asking: Asking,
+    seed: int,
+    max_new_tokens: int,
+    batch_size: int,
+    by: decoder.Decoder | None,
+    progress: Told | None,
+) -> list[dict[str, Any]]:
     prompts = [asking.prompt(example.prompt) for example in examples]
     answers = decoder.answer(
         loaded,

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from asft.errors import DataError
+from asft.evaluate.labels import f1
 from asft.stats import bootstrap, majority, pass_at_k, wilson
 
 FINEST = 60
@@ -23,7 +24,7 @@ def summarise(rows: Sequence[Row], least_group: int = 20) -> dict[str, Any]:
     more than 60 values `too_fine` has their number, and nothing else. `groups` has, for each other tag, the
     groups of at least `least_group` items with the lowest and the highest accuracy, and the gap between them;
     of many groups the worst is so in part by chance. Where there are samples, `samples` says what they add up
-    to. Raises DataError for no rows.
+    to; `f1` is that of a classification. Raises DataError for no rows.
     """
     if not rows:
         raise DataError("the test split is empty; there is nothing to evaluate on")
@@ -48,6 +49,7 @@ def summarise(rows: Sequence[Row], least_group: int = 20) -> dict[str, Any]:
             for tag, values in grouped.items()
             if len(values) <= FINEST and (found := _extremes(values, least_group))
         },
+        **({"f1": f1(rows)} if all(row.get("label") for row in rows) else {}),
         **({"samples": _samples(rows)} if all(row.get("samples") for row in rows) else {}),
     }
 

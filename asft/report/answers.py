@@ -138,6 +138,9 @@ def figures_table(told: Mapping[str, Any]) -> Table:
         rows += [(f"pass@{size}", with_interval(share), "") for size, share in found.passed.items()]
         notes = f"{plural(found.ties or 0, 'tie')}, {whole(found.without)} without an answer"
         rows.append((f"maj@{found.k}", with_interval(found.majority), f"{_of(found.majority)}; {notes}"))
+    for key, name in (("macro", "Macro F1"), ("micro", "Micro F1")):
+        if (value := number(part(told, "f1"), key)) is not None:
+            rows.append((name, percent(value), ""))
     for key, name in (("unparsable", "Unparsable"), ("cut_off", "Cut off")):
         n = count(told, key)
         share_of = NONE if n is None or accuracy is None else percent(n / accuracy.items)

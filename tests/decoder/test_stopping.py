@@ -1,11 +1,16 @@
 """Answers end before a stop string as they end before an end token."""
 
+import functools
+from typing import Any
+
 import pytest
 
 from asft import decoder, student
-from asft.decoder.stopping import cut
+from asft.decoder.batched import STOP_EVERY
+from asft.decoder.stopping import cut, reached
 from asft.errors import DataError
 from asft.types import Message
+from tests.decoder.conftest import Tiny
 
 PROMPTS = ["Tom has 3 apples and buys 4 more. How many apples does he have?", "What is 6*7?"]
 
@@ -79,6 +84,40 @@ def test_the_tokens_of_a_letter_in_several_bytes_are_not_kept_where_it_begins_th
     found = cut(Bytes(), list(text.encode()), text, ["→"])
     assert found is not None
     assert (found.text, found.kept, found.written) == ("aé", 3, 6)
+
+
+def test_no_more_is_written_soon_after_a_stop_string(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded = tiny("llama", tie_word_embeddings=False)
+    loaded.model.generation_config.eos_token_id = None
+    monkeypatch.setattr(student.Loaded, "end_ids", frozenset())
+    whole = decoder.decode(loaded, PROMPTS, max_new_tokens=200)
+    forward = loaded.model.forward
+    steps: list[int] = []
+
+    def counted(*given: Any, **named: Any) -> Any:
+        steps.append(len(named["input_ids"]))
+        return forward(*given, **named)
+
+    stop = [one.answer.text[20:23] for one in whole]
+    monkeypatch.setattr(loaded.model, "forward", functools.wraps(forward)(counted))
+    found = decoder.decode(loaded, PROMPTS, max_new_tokens=200, stop=stop)
+    for one, before in zip(found, whole, strict=True):
+        text = before.answer.text
+        assert one.answer.text == text[: min(text.index(string) for string in stop if string in text)]
+        assert one.token_ids == before.token_ids[: len(one.token_ids)]
+    last = max(len(one.token_ids) for one in found)
+    assert len(steps) <= last + STOP_EVERY < 200
+
+
+@pytest.mark.parametrize("at", range(5, 40, 5))
+def test_a_stop_string_is_reached_wherever_it_was_completed_of_late(pocket: student.Loaded, at: int) -> None:
+    ids = pocket.tokenizer("12345678" * 10, add_special_tokens=False)["input_ids"]
+    mark = pocket.tokenizer("####", add_special_tokens=False)["input_ids"]
+    written = [*ids[:at], *mark]
+    for later in range(STOP_EVERY):
+        assert reached(pocket.tokenizer, [*written, *ids[:later]], ["none", "####"], STOP_EVERY)
+    assert not reached(pocket.tokenizer, [*ids[:at], *mark[:-1], *ids[:5]], ["none", "####"], STOP_EVERY)
+    assert not reached(pocket.tokenizer, written, [], STOP_EVERY)
 
 
 # What the student reads

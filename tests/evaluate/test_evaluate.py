@@ -1,8 +1,10 @@
 """How the test split is asked, and what becomes of the answers."""
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -179,14 +181,18 @@ def test_the_likeliest_choice_with_its_end_is_the_answer_by_sum_or_by_mean(
 def test_the_mean_can_prefer_another_choice_than_the_sum(loaded: student.Loaded, task: Task) -> None:
     [one] = task.load("test")[:1]
     worked = decoder.answer(loaded, [one.prompt], **LIMITS)[0].text
-    choosing = Choosing(**{one.prompt: ("9", worked)})
+    # Its own answer four times over: unlikely where each begins, and likely at most of its tokens.
+    choices = (worked.split()[0], "\n".join([worked] * 4))
+    short, long = (alone(loaded, one.prompt, text) for text in choices)
+    assert short[0] < long[0]
+    assert short[0] / short[1] > long[0] / long[1]
     texts = [
-        evaluate.evaluate(loaded, choosing, [one], EvaluateOptions(by=by), **LIMITS)[0]["text"]
+        evaluate.evaluate(loaded, Choosing(**{one.prompt: choices}), [one], EvaluateOptions(by=by), **LIMITS)[
+            0
+        ]["text"]
         for by in ("likelihood", "mean_likelihood")
     ]
-    nlls = [alone(loaded, one.prompt, text) for text in ("9", worked)]
-    assert texts[1] == worked
-    assert texts[0] == ("9" if nlls[0][0] < nlls[1][0] else worked)
+    assert texts == list(choices)
 
 
 def test_equally_likely_choices_leave_the_first_and_no_choices_leave_no_answer(
@@ -218,3 +224,46 @@ def test_shots_are_part_of_what_choices_are_scored_after(loaded: student.Loaded)
         for how in (Asking(), asking)
     )
     assert bare["choices"][0]["nll"] != shown["choices"][0]["nll"]
+
+
+# Labels
+
+
+def test_a_classification_is_told_by_label_and_its_f1_is_in_the_summary(
+    loaded: student.Loaded, tmp_path: Path
+) -> None:
+    path = tmp_path / "reviews.jsonl"
+    rows = [{"text": f"text {n}", "label": label} for n, label in enumerate(("good", "good", "bad", "odd"))]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    task = registry.make("task", "classification", {"seed": str(path), "test": str(path)})
+    examples = task.load("test")
+    answers = iter(["good", "label: bad", "bad", "Who knows?"])
+
+    class Says:
+        def write(self, loaded: student.Loaded, jobs: Sequence[Any], **_: object) -> list[decoder.Row]:
+            texts = loaded.tokenizer([next(answers) for _ in jobs], add_special_tokens=False)["input_ids"]
+            return [decoder.Row(token_ids=ids) for ids in texts]
+
+    found = evaluate.evaluate(loaded, task, examples, by=Says(), **LIMITS)
+    assert [row["label"] for row in found] == [
+        {"is": "good", "given": "good"},
+        {"is": "good", "given": "bad"},
+        {"is": "bad", "given": "bad"},
+        {"is": "odd", "given": None},
+    ]
+    f1 = evaluate.summarise(found)["f1"]
+    # bad: 1 right, 2 given, 1 item: 2/3. good: 1, 1, 2: 2/3. odd: 0. Together 2, 3, 4: 4/7.
+    assert f1["macro"] == pytest.approx((2 / 3 + 2 / 3 + 0) / 3)
+    assert f1["micro"] == pytest.approx(4 / 7)
+    assert f1["labels"]["bad"] == {"right": 1, "given": 2, "items": 1, "f1": pytest.approx(2 / 3)}
+    likely = evaluate.evaluate(loaded, task, examples, EvaluateOptions(by="likelihood"), **LIMITS)
+    assert all(row["label"]["given"] == row["text"] in task.choices(examples[0]) for row in likely)
+
+
+def test_where_choices_differ_or_are_no_labels_nothing_is_told_of_labels(loaded: student.Loaded) -> None:
+    task = Choosing(a=("7", "8"), b=("7", "9"))
+    rows = evaluate.evaluate(
+        loaded, task, [example("a", "7"), example("b", "7")], EvaluateOptions(by="likelihood"), **LIMITS
+    )
+    assert all("label" not in row for row in rows)
+    assert "f1" not in evaluate.summarise(rows)
