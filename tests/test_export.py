@@ -13,7 +13,7 @@ import yaml
 from huggingface_hub import ModelCard
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from asft import export, loop, recipe, student
+from asft import export, loop, recipe, registry, student
 from asft.cli import main
 from asft.errors import RunError
 from asft.export import data_card, grading, hub, model_card
@@ -309,6 +309,56 @@ def test_the_task_grades_the_runs_answers_as_the_run_did(
     grading._task.cache_clear()
 
 
+def by_likelihood(run: Path, folder: Path, by: str) -> Path:
+    """A copy of the run as if its rounds had been evaluated by likelihood on another task."""
+    rows = [
+        {"q": "Two and two?", "c": ["3", "four or more"], "a": "B"},
+        {"q": "Three and four?", "c": ["7", "8"], "a": "A"},
+    ]
+    source = folder / "choices.jsonl"
+    source.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    changed = copied(run, folder)
+    lock = read_json(changed / "recipe.lock.json")
+    lock["task"] = {
+        "use": "multiple_choice",
+        **{"test": str(source), "question": "q", "choices_in": "c", "answer": "a"},
+        **{"answer_is": "letter", "scored": "text"},
+    }
+    (changed / "recipe.lock.json").write_text(json.dumps(lock))
+    manifest = read_json(changed / "round-02" / "evaluate.manifest.json")
+    manifest["settings"]["evaluate"] = {"by": by}
+    (changed / "round-02" / "evaluate.manifest.json").write_text(json.dumps(manifest))
+    items = registry.from_section("task", lock["task"]).load("test")
+    ids = "".join(json.dumps({"example_id": item.id}) + "\n" for item in items)
+    (changed / "round-02" / "evaluate.jsonl").write_text(ids)
+    return changed
+
+
+@pytest.mark.parametrize("by", ["likelihood", "mean_likelihood"])
+def test_choices_are_compared_with_the_token_that_ends_them(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    changed = by_likelihood(run, tmp_path, by)
+    out = exported(changed, tmp_path / "out", parts=["lm-eval", "adapter"]) / "lm-eval"
+    [path] = out.glob("*.yaml")
+    assert yaml.safe_load(path.read_text().replace("!function ", ""))["output_type"] == "multiple_choice"
+    monkeypatch.setattr(grading, "HERE", out)
+    grading._task.cache_clear()
+    first, second = grading.load()["test"]
+    assert (first["choices"], first["gold"]) == (["3<|end|>", "four or more<|end|>"], 1)
+    tokens = [
+        len(ids) + 1 for ids in AutoTokenizer.from_pretrained(student.POCKET)(first["spelled"])["input_ids"]
+    ]
+    assert first["per"] == (tokens if by == "mean_likelihood" else [1, 1])
+    # The longer one is less likely as a whole, and likelier by the token.
+    found = grading.process_likelihoods(first, [(-4.0, False), (-4.5, False)])
+    assert found == {"accuracy": float(by == "mean_likelihood"), "unparsable": 0.0}
+    assert grading.process_likelihoods(second, [(-1.0, True), (-1.0, True)])["accuracy"] == 1.0
+    grading._task.cache_clear()
+    card = (tmp_path / "out" / "adapter" / "README.md").read_text("utf-8")
+    assert f"Of the choices, the one that the student holds for likeliest (`{by}`)" in card
+
+
 TASK = '''
 from asft.registry import plugin
 from asft.types import Example, Grade
@@ -336,8 +386,6 @@ def test_a_task_of_ones_own_comes_along_in_its_file(
     (changed / "recipe.lock.json").write_text(json.dumps(lock))
     with pytest.raises(RunError, match="6 of 6 items are no longer in it"):
         exported(changed, tmp_path / "stale", parts=["lm-eval"])
-    from asft import registry
-
     [item] = registry.from_section("task", lock["task"]).load("test")
     (changed / "round-02" / "evaluate.jsonl").write_text(json.dumps({"example_id": item.id}) + "\n")
     out = exported(changed, tmp_path / "out", parts=["lm-eval"]) / "lm-eval"

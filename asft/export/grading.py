@@ -23,11 +23,21 @@ def load(**_: Any) -> Any:
 
 def process_results(doc: Mapping[str, Any], results: Sequence[str]) -> dict[str, float]:
     """Grade one answer as asft does: right or not, and whether there was no final answer to grade."""
+    return _graded(doc, results[0])
+
+
+def process_likelihoods(doc: Mapping[str, Any], results: Sequence[tuple[float, bool]]) -> dict[str, float]:
+    """Grade the likeliest choice, the first of equals. The harness also says whether each is greedy."""
+    each = [found / tokens for (found, _), tokens in zip(results, doc["per"], strict=True)]
+    return _graded(doc, doc["spelled"][each.index(max(each))])
+
+
+def _graded(doc: Mapping[str, Any], text: str) -> dict[str, float]:
     from asft.types import Example
 
     example = json.loads(doc["example"])
     example["parents"] = tuple(example["parents"])
-    value = _task().grade(Example(**example), results[0]).value
+    value = _task().grade(Example(**example), text).value
     return {"accuracy": float(value == 1.0), "unparsable": float(value is None)}
 
 

@@ -8,7 +8,7 @@ template, and `_regex` grades by the harness's patterns for GSM8K, where asft is
 import dataclasses
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from asft.export import grading
 from asft.export.model import tokenizer
 from asft.export.trained import Trained
 from asft.rundir import read_jsonl, write_json, write_text
-from asft.types import Example, Task
+from asft.types import Chooses, Example, Task
 
 
 def put(trained: Trained, folder: Path) -> None:
@@ -28,11 +28,6 @@ def put(trained: Trained, folder: Path) -> None:
 
     Raises RunError where the task's test split is no longer the one that the run was evaluated on.
     """
-    if (by := trained.asking.get("by", "answers")) != "answers":
-        raise RunError(
-            f"round {trained.number} was evaluated by {by}, which the task for lm-evaluation-harness does "
-            "not do: leave out lm-eval (--only for each of the others)"
-        )
     folder.mkdir(parents=True)
     task: Task = registry.from_section("task", trained.settings["task"])
     examples = _evaluated(trained, task)
@@ -48,15 +43,22 @@ def put(trained: Trained, folder: Path) -> None:
         }
         for example, text in zip(examples, texts, strict=True)
     ]
+    by = trained.asking.get("by", "answers")
+    if by == "answers":
+        tasks = _by_answers(trained, numeric=all(answers.number(row["answer"]) is not None for row in rows))
+    else:
+        tasks = {"": BY_LIKELIHOOD}
+        choices = _choices(task, examples, reader, mean=by == "mean_likelihood")
+        rows = [{**row, **one} for row, one in zip(rows, choices, strict=True)]
     datafiles.put(folder, "test", rows, parquet=False)
     write_json(folder / "task.json", _section(trained, folder))
     shutil.copyfile(grading.__file__, folder / "grading.py")
     name = task_name(trained)
-    numeric = all(answers.number(example.answer) is not None for example in examples)
-    for suffix, text in _tasks(name, trained, numeric=numeric).items():
+    for suffix, settings in tasks.items():
+        text = yaml.dump({"task": f"{name}{suffix}", **SHARED, **settings}, Dumper=_Dumper, sort_keys=False)
         write_text(folder / f"{name}{suffix}.yaml", text)
-    templated = bool(reader.chat_template)
-    write_text(folder / "README.md", _readme(name, trained, len(rows), templated=templated, numeric=numeric))
+    told = _readme(name, trained, len(rows), templated=bool(reader.chat_template), suffixes=[*tasks])
+    write_text(folder / "README.md", told)
 
 
 def task_name(trained: Trained) -> str:
@@ -116,36 +118,67 @@ class _Dumper(yaml.SafeDumper):
 _Dumper.add_representer(_Function, lambda dumper, name: dumper.represent_scalar("!function", str(name)))
 
 
-def _tasks(name: str, trained: Trained, *, numeric: bool) -> dict[str, str]:
-    """Suffix of the name -> YAML."""
-    shared = {
-        "custom_dataset": _Function("grading.load"),
+SHARED: Mapping[str, Any] = {
+    "custom_dataset": _Function("grading.load"),
+    "test_split": "test",
+    "doc_to_text": "text",
+    "num_fewshot": 0,
+    "metadata": {"version": 1.0},
+}
+OURS: Mapping[str, Any] = {
+    "metric_list": [
+        {"metric": "accuracy", "aggregation": "mean", "higher_is_better": True},
+        {"metric": "unparsable", "aggregation": "mean", "higher_is_better": False},
+    ],
+}
+BY_LIKELIHOOD: Mapping[str, Any] = {
+    "output_type": "multiple_choice",
+    "doc_to_choice": "choices",
+    "doc_to_target": "gold",
+    "target_delimiter": "",
+    "process_results": _Function("grading.process_likelihoods"),
+    **OURS,
+}
+
+
+def _by_answers(trained: Trained, *, numeric: bool) -> dict[str, Mapping[str, Any]]:
+    """Suffix of the name -> how it asks and grades."""
+    written = {
         "output_type": "generate_until",
-        "test_split": "test",
-        "doc_to_text": "text",
         "doc_to_target": "answer",
-        "num_fewshot": 0,
         "generation_kwargs": {
             "do_sample": False,
             "max_gen_toks": trained.max_new_tokens,
             "until": list(trained.asking.get("stop", [])),
         },
-        "metadata": {"version": 1.0},
     }
-    ours = {
-        "process_results": _Function("grading.process_results"),
-        "metric_list": [
-            {"metric": "accuracy", "aggregation": "mean", "higher_is_better": True},
-            {"metric": "unparsable", "aggregation": "mean", "higher_is_better": False},
-        ],
-    }
-    tasks = {"": {**shared, **ours}, "_chat": {**shared, **ours, "doc_to_text": "prompt"}}
-    if numeric:
-        tasks["_regex"] = {**shared, **GSM8K}
+    ours = {**written, "process_results": _Function("grading.process_results"), **OURS}
     return {
-        suffix: yaml.dump({"task": f"{name}{suffix}", **task}, Dumper=_Dumper, sort_keys=False)
-        for suffix, task in tasks.items()
+        "": ours,
+        "_chat": {**ours, "doc_to_text": "prompt"},
+        **({"_regex": {**written, **GSM8K}} if numeric else {}),
     }
+
+
+def _choices(task: Task, examples: Sequence[Example], reader: Any, *, mean: bool) -> Iterator[dict[str, Any]]:
+    """The choices with the token that ends an answer, and what the log-likelihood of each is divided by."""
+    if not isinstance(task, Chooses):
+        raise RunError(f"the task {type(task).__name__} lists no choices any more; leave out lm-eval")
+    for example in examples:
+        listed = task.choices(example)
+        right = [task.grade(example, choice).value for choice in listed]
+        if len(listed) < 2 or 1.0 not in right:
+            raise RunError(
+                f"test item {example.id} has no two choices with a right one among them, which "
+                "lm-evaluation-harness needs; leave out lm-eval"
+            )
+        lengths = [len(ids) + 1 for ids in reader(list(listed), add_special_tokens=False)["input_ids"]]
+        yield {
+            "spelled": list(listed),
+            "choices": [f"{choice}{reader.eos_token}" for choice in listed],
+            "gold": right.index(1.0),
+            "per": lengths if mean else [1] * len(listed),
+        }
 
 
 GSM8K: Mapping[str, Any] = {
@@ -199,31 +232,27 @@ def command(trained: Trained, *, templated: bool) -> list[str]:
     ]
 
 
-def _readme(name: str, trained: Trained, items: int, *, templated: bool, numeric: bool) -> str:
+WAYS = {
+    "": "the text that this student read, word for word; so leave out `--apply_chat_template`.",
+    "_chat": "the bare question, for any model; with `--apply_chat_template` where it has one.",
+    "_regex": "graded by the harness's patterns for GSM8K; asft need not be installed.",
+}
+
+
+def _readme(name: str, trained: Trained, items: int, *, templated: bool, suffixes: Sequence[str]) -> str:
     scored = trained.summaries[-1]["evaluate"]
-    ways = [
-        f"- `{name}`: the text that this student read, word for word"
-        + ("; so leave out `--apply_chat_template`." if templated else "."),
-        f"- `{name}_chat`: the bare question, for any model; with `--apply_chat_template` where it has one.",
+    vllm = trained.settings["student"].get("decoder") == "vllm"
+    parts = [
+        f"# `{name}`: the test split of the run `{trained.settings['name']}`",
+        f"A task of lm-evaluation-harness (made for 0.4.13) with the {items:,} items, the prompts, the "
+        f"decoding and the grading of the run. Round {trained.number} answered {scored['right']:,} of "
+        f"{scored['items']:,} rightly ({100 * scored['accuracy']:.2f}%). In this folder, with asft "
+        "installed:",
+        f"```bash\n{' '.join(command(trained, templated=templated))}\n```",
+        "\n".join(f"- `{name}{suffix}`: {WAYS[suffix]}" for suffix in suffixes),
+        *(["The run's own answers are vLLM's; `--model vllm` is closer to them."] if vllm else []),
+        "Answers differ from the run's where hardware or precision does, where the weights of a base in half "
+        "precision were rounded once more by merging, where a stop string is a special token, and where the "
+        "harness cuts a prompt that leaves too little of the model's context (asft does not cut).",
     ]
-    if numeric:
-        ways.append(
-            f"- `{name}_regex`: graded by the harness's patterns for GSM8K; asft need not be installed."
-        )
-    if trained.settings["student"].get("decoder") == "vllm":
-        ways.append("\nThe run's own answers are vLLM's; `--model vllm` is closer to them.")
-    return "\n".join(
-        [
-            f"# `{name}`: the test split of the run `{trained.settings['name']}`\n",
-            f"A task of lm-evaluation-harness (made for 0.4.13) with the {items:,} items, the prompts, the "
-            f"decoding and the grading of the run. Round {trained.number} answered {scored['right']:,} of "
-            f"{scored['items']:,} rightly ({100 * scored['accuracy']:.2f}%). In this folder, with asft "
-            "installed:\n",
-            f"```bash\n{' '.join(command(trained, templated=templated))}\n```\n",
-            *ways,
-            "\nAnswers differ from the run's where hardware or precision does, where the weights of a base "
-            "in half precision were rounded once more by merging, and where the harness cuts a prompt that "
-            "leaves too little of the model's context (asft does not cut).",
-            "",
-        ]
-    )
+    return "\n\n".join(parts) + "\n"
