@@ -40,70 +40,36 @@ def evaluate(
     that was given, where the task is a classification. Raises DataError where the task has no choices.
     """
     options, asking = options or EvaluateOptions(), asking or Asking()
-    if options.by == "answers":
-        rows = _written(
-            loaded, task, examples, options, asking, seed, max_new_tokens, batch_size, by, progress
-        )
-    else:
-        rows = chosen(loaded, task, examples, asking, mean=options.by == "mean_likelihood", progress=progress)
-    return labelled(task, examples, rows)
-
-
-def _written(
-    loaded: Loaded,
-    task: Task,
-    examples: Sequence[Example],
-    options: EvaluateOptions,
-    asking: Asking,
-    seed: int,
-    max_new_tokens: int,
-    batch_size: int,
-    by: decoder.Decoder | None,
-    progress: Told | None,
-) -> list[dict[str, Any]]:
+    if options.by != "answers":
+        mean = options.by == "mean_likelihood"
+        return labelled(task, examples, chosen(loaded, task, examples, asking, mean=mean, progress=progress))
     prompts = [asking.prompt(example.prompt) for example in examples]
-    answers = decoder.answer(
-        loaded,
-        prompts,
-        max_new_tokens=max_new_tokens,
-        batch_size=batch_size,
-        stop=asking.stop,
-        by=by,
-        progress=progress,
-    )
-    own = graded(task, examples, answers)
+    how: dict[str, Any] = {
+        "max_new_tokens": max_new_tokens,
+        "batch_size": batch_size,
+        "stop": asking.stop,
+        "by": by,
+    }
+    answers = graded(task, examples, decoder.answer(loaded, prompts, progress=progress, **how))
     rows = [
         {"example_id": example.id, **_plain(answer), "tags": dict(example.tags)}
-        for example, answer in zip(examples, own, strict=True)
+        for example, answer in zip(examples, answers, strict=True)
     ]
-    if options.samples is None:
-        return rows
-    k = options.samples.k
+    if options.samples is not None:
 
-    def told(done: int) -> None:
-        if progress:
-            progress(len(examples) + done)
+        def told(done: int) -> None:
+            if progress:
+                progress(len(examples) + done)
 
-    drawn = decoder.sample(
-        loaded,
-        prompts,
-        [example.id for example in examples],
-        k=k,
-        temperature=options.samples.temperature,
-        top_p=options.samples.top_p,
-        seed=seed,
-        max_new_tokens=max_new_tokens,
-        batch_size=batch_size,
-        stop=asking.stop,
-        by=by,
-        progress=told,
-    )
-    flat = [one.answer for row in drawn for one in row]
-    marked = graded(task, [example for example in examples for _ in range(k)], flat)
-    return [
-        {**row, "samples": [_plain(answer) for answer in marked[number * k : (number + 1) * k]]}
-        for number, row in enumerate(rows)
-    ]
+        k, temperature, top_p = options.samples.k, options.samples.temperature, options.samples.top_p
+        ids = [example.id for example in examples]
+        drawn = decoder.sample(
+            loaded, prompts, ids, k=k, temperature=temperature, top_p=top_p, seed=seed, progress=told, **how
+        )
+        flat = [one.answer for several in drawn for one in several]
+        marked = list(map(_plain, graded(task, [example for example in examples for _ in range(k)], flat)))
+        rows = [{**row, "samples": marked[n * k : (n + 1) * k]} for n, row in enumerate(rows)]
+    return labelled(task, examples, rows)
 
 
 def passes(options: EvaluateOptions) -> int:
