@@ -25,7 +25,7 @@ class Reading:
     said: str | None
     """What the text gives as its answer, as written there; None where it gives none."""
     how: str
-    """ "####", "boxed", "answer is", "whole text", "last line", "option", "ambiguous" or "no final
+    """ "####", "boxed", "answer is", "whole text", "last line", "last option", "ambiguous" or "no final
     answer"."""
 
 
@@ -126,7 +126,9 @@ def read(text: str, spellings: Spellings, *, letters: bool) -> Reading:
         if reading := _reading(last, _named(last.text, spellings, letters, within=alone)):
             return reading
         anywhere = set().union(*map(_letters_inside, lines)) if letters and not alone else set()
-        if reading := _reading(answers.Extracted(text=", ".join(sorted(anywhere)), how="option"), anywhere):
+        if reading := _reading(
+            answers.Extracted(text=", ".join(sorted(anywhere)), how="last option"), anywhere
+        ):
             return reading
     if found is not None:
         return Reading(taken=None, said=found.text, how=found.how)

@@ -307,6 +307,14 @@ def test_a_text_that_takes_no_choice_is_ungradable(text: str) -> None:
     assert graded(text, CITIES) == (None, None, "no final answer")
 
 
+@pytest.mark.parametrize(
+    "text", ["Oslo is in Norway.\nSo it is (B).", "Not Oslo.\nParis", "I take option B.\nIt was easy."]
+)
+def test_the_note_says_where_a_choice_without_a_mark_stood_last(text: str) -> None:
+    # A writer takes none of these for the answer of a teacher.
+    assert graded(text, CITIES)[2].startswith("last ")
+
+
 def test_numbers_are_taken_by_their_value() -> None:
     assert graded("The answer is $12.50", ["12", "12.5", "125"])[:2] == (1.0, "B")
     assert graded("13", ["12", "12.5", "125"])[0] is None
