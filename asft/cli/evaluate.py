@@ -52,7 +52,7 @@ def add(commands: Any) -> None:
 def _evaluate(arguments: argparse.Namespace, given: list[str]) -> int:
     from asft import evaluate, student
     from asft.progress import Progress
-    from asft.report import evaluated as told
+    from asft.report import evaluated
     from asft.rundir import write_jsonl
 
     which = student.of(arguments.model)
@@ -65,7 +65,8 @@ def _evaluate(arguments: argparse.Namespace, given: list[str]) -> int:
     seed = arguments.seed if arguments.seed is not None else settings.get("seed", 0)
     whole = task.load("test") if options.shots else ()
     asking = evaluate.asking_by(options, task.load("seed") if options.shots else (), whole, seed)
-    of_student = {**DEFAULTS, **settings.get("student", {})}
+    told = {key: value for key, value in settings.get("student", {}).items() if value is not None}
+    of_student = {**DEFAULTS, **told}
     max_new_tokens = _count("--max-new-tokens", arguments.max_new_tokens, of_student["max_new_tokens"])
     progress = Progress()
     loaded = student.load(which)
@@ -86,7 +87,7 @@ def _evaluate(arguments: argparse.Namespace, given: list[str]) -> int:
         **evaluate.summarise(rows, options.least_group),
         "asked": evaluate.asked(loaded, examples, options, asking, max_new_tokens),
     }
-    print(told(found))
+    print(evaluated(found))
     if arguments.out is not None:
         arguments.out.parent.mkdir(parents=True, exist_ok=True)
         write_jsonl(arguments.out, rows)
@@ -131,6 +132,9 @@ def _options(section: Mapping[str, Any], arguments: argparse.Namespace) -> Any:
         for name in ("k", "temperature", "top_p")
         if (value := getattr(arguments, name)) is not None
     }
+    if said.get("by", "answers") != "answers":
+        # The run's own are about answers that are written.
+        section = {key: value for key, value in section.items() if key not in ("samples", "stop")}
     samples = {**(section.get("samples") or {}), **drawn}
     if drawn and "k" not in samples:
         raise RecipeError(f"--{min(drawn).replace('_', '-')} is about answers that are drawn; give --k, too")
@@ -140,8 +144,8 @@ def _options(section: Mapping[str, Any], arguments: argparse.Namespace) -> Any:
     return made
 
 
-def _count(option: str, given: int | None, default: int | None) -> int:
-    count = given if given is not None else default or DEFAULTS["max_new_tokens"]
+def _count(option: str, given: int | None, default: int) -> int:
+    count = default if given is None else given
     if count < 1:
         raise RecipeError(f"{option} {count}: a number of at least 1 is wanted")
-    return int(count)
+    return count

@@ -96,6 +96,21 @@ def test_of_a_run_task_limit_and_section_count_and_the_command_line_has_the_last
     assert json.loads(json.dumps(expected)) == rows
 
 
+def test_of_a_run_that_draws_samples_the_likelihood_of_choices_can_be_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [{"text": f"text {n}", "label": label} for n, label in enumerate(("good", "bad"))]
+    path = tmp_path / "reviews.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    task = {"use": "classification", "seed": str(path), "test": str(path)}
+    run = run_of(tmp_path / "run", task=task, evaluate={"samples": {"k": 2}, "stop": ["x"]})
+    monkeypatch.setattr(student, "of", lambda _: student.Student())
+    out = tmp_path / "items.jsonl"
+    assert cli.main(["eval", str(run), "--by", "mean_likelihood", "--out", str(out)]) == 0
+    assert [[one["text"] for one in row["choices"]] for row in read_jsonl(out)] == [["bad", "good"]] * 2
+    assert "Macro F1" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("given", "told"),
     [
