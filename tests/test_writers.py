@@ -262,6 +262,24 @@ def test_a_question_is_asked_for_and_then_its_answer() -> None:
     assert (answer.sampling.temperature, answer.sampling.max_tokens) == (0.0, 1024)
 
 
+def test_an_answer_is_read_with_the_choices_of_its_own_question(tmp_path: Path) -> None:
+    path = tmp_path / "seed.jsonl"
+    path.write_text('{"question": "The capital of France?", "choices": ["Paris", "Rome"], "answer": "A"}\n')
+    task = registry.make("task", "multiple_choice", {"seed": str(path), "test": str(path)})
+    [seed] = task.load("seed")
+    # In the seed Paris is A; an answer that were read with the seed's choices would contradict itself.
+    question = "The city of the Louvre?\n\nA. Oslo\nB. Paris\n\nAnswer with the letter of the right choice."
+    asked = replace(CONTEXT, task=task, seeds=(seed,))
+    script = make("question_then_answer", {"votes": 1}).write(
+        Pick(number=0, example=seed, observation=None, score=None, draw=0), asked, random.Random(0)
+    )
+    worked = "It stands on the Seine.\n#### B. Paris"
+    draft = drive(script, by_hand(question, worked, worked)).draft
+    assert draft.example is not None
+    assert task.grade(replace(draft.example, answer="B"), worked).value == 1.0
+    assert draft.example.answer == draft.votes[0] != ""
+
+
 def test_votes_are_asked_for_at_once_and_kept_as_final_answers() -> None:
     done = run(
         "question_then_answer",

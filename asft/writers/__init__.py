@@ -8,6 +8,7 @@ reasons counts what stands before it (`REASONS`).
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property
 from random import Random
 from typing import Annotated, TypeVar
@@ -104,12 +105,12 @@ class QuestionThenAnswer:
             again = range(1 + self.votes, 1 + self.votes + self.reasks)
             completion, answer = yield from _read_or_ask_again(
                 replies[0],
-                lambda reply: _worked(_whole(reply), pick.example, context.task),
+                lambda reply: _worked(_whole(reply), question, pick.example, context.task),
                 (self._ask_answer(question, pick, context, index) for index in again),
             )
         except (_NoDraftError, RequestError) as error:
             return _without_example(pick, error)
-        votes = tuple(_vote(reply, pick.example, context.task) for reply in replies[1:])
+        votes = tuple(_vote(reply, question, pick.example, context.task) for reply in replies[1:])
         return _with_example(pick, context, question, completion, answer, votes)
 
     def ceiling(self, pick: Pick, context: Context) -> Ceiling:
@@ -201,7 +202,7 @@ class QuestionWithAnswer:
             raise _NoDraftError("no question", _shown(text))
         if worked is None:
             raise _NoDraftError("no answer", _shown(text))
-        return question, *_worked(worked, pick.example, context.task)
+        return question, *_worked(worked, question, pick.example, context.task)
 
 
 # ------------------------------------------------------------------------------------------- requests
@@ -269,31 +270,32 @@ def _whole(reply: Reply) -> str:
     return text
 
 
-def _worked(text: str, seed: Example, task: Task) -> tuple[str, str]:
+def _worked(text: str, question: str, seed: Example, task: Task) -> tuple[str, str]:
     """A worked answer and the final answer in it."""
     completion = read_answer(text)
     if completion is None:
         raise _NoDraftError("no answer", _shown(text))
-    answer = _final(completion, seed, task)
+    # A task may read from the question what an answer can be: the choices that it names.
+    answer = _final(completion, replace(seed, prompt=question), task)
     if answer is None:
         raise _NoDraftError("no final answer", _shown(completion[-80:]))
     return completion, answer
 
 
-def _final(text: str, seed: Example, task: Task) -> str | None:
+def _final(text: str, asked: Example, task: Task) -> str | None:
     """The final answer, found as the task finds it; what stands last in a text without a mark is none.
 
     A student is given credit for that number or word. In a teacher's answer it may be anything, and it would
     be trained on.
     """
-    grade = task.grade(seed, text)
+    grade = task.grade(asked, text)
     unmarked = grade.note.startswith("last ")
     return None if grade.extracted is None or unmarked else grade.extracted.strip() or None
 
 
-def _vote(reply: Reply, seed: Example, task: Task) -> str | None:
+def _vote(reply: Reply, question: str, seed: Example, task: Task) -> str | None:
     try:
-        return _worked(_whole(reply), seed, task)[1]
+        return _worked(_whole(reply), question, seed, task)[1]
     except _NoDraftError:
         return None
 
