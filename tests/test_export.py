@@ -15,7 +15,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from asft import export, loop, recipe, registry, student
 from asft.cli import main
-from asft.errors import RunError
+from asft.errors import DataError, RunError
 from asft.export import data_card, grading, hub, model_card
 from asft.export.trained import read
 from asft.progress import Progress
@@ -421,6 +421,20 @@ def test_a_directory_without_a_finished_round_is_told(run: Path, tmp_path: Path)
     (new / "run.json").write_text('{"made_by": "generate"}')
     with pytest.raises(RunError, match="holds generated data and no student"):
         read(new)
+
+
+def test_a_base_that_is_gone_is_told(run: Path, tmp_path: Path) -> None:
+    changed = copied(run, tmp_path)
+    lock = read_json(changed / "recipe.lock.json")
+    lock["student"]["base"] = "./gone"
+    (changed / "recipe.lock.json").write_text(json.dumps(lock))
+    for part in ("adapter", "merged", "lm-eval"):
+        with pytest.raises(DataError, match=r"\./gone.* cannot be loaded"):
+            exported(changed, tmp_path / "out", parts=[part])
+    assert sorted(path.name for path in (tmp_path / "out").iterdir() if path.name[0] != ".") == [
+        "export.json"
+    ]
+    exported(changed, tmp_path / "out", parts=["data"])
 
 
 def test_weights_that_were_changed_are_not_exported(run: Path, tmp_path: Path) -> None:

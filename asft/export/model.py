@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from asft import student
-from asft.errors import RunError
+from asft.errors import DataError, RunError
 from asft.export.trained import Trained
 from asft.rundir import write_json
 
@@ -47,10 +47,18 @@ def put_merged(trained: Trained, folder: Path) -> None:
 
 
 def tokenizer(trained: Trained) -> Any:
-    """The base's, chat template included."""
+    """The base's, chat template included. Raises DataError where it cannot be loaded."""
     from transformers import AutoTokenizer
 
-    return AutoTokenizer.from_pretrained(_place(trained), revision=trained.settings["student"]["revision"])
+    revision = trained.settings["student"]["revision"]
+    try:
+        return AutoTokenizer.from_pretrained(_place(trained), revision=revision)
+    except (OSError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise DataError(
+            f"the tokenizer of {trained.base!r}, the base of the run, cannot be loaded ({reason}); export "
+            "where the base is at hand, or --only data"
+        ) from error
 
 
 def _place(trained: Trained) -> str:
