@@ -1,5 +1,6 @@
 """`asft export` gives what a round made to other tools, and keeps its hands off what is not its own."""
 
+import inspect
 import json
 import shutil
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ import datasets
 import pytest
 import torch
 import yaml
-from huggingface_hub import ModelCard
+from huggingface_hub import HfApi, ModelCard
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from asft import export, loop, recipe, registry, student
@@ -492,6 +493,17 @@ def test_each_part_has_a_private_repository_and_the_test_split_none(made: Path) 
     ]
     assert [name for _, name in there.folders] == ["adapter", "merged", "data"]
     assert uploads(made, ["merged"], public=True).repositories == [("me/pupil", "model", False)]
+
+
+def test_the_real_hub_takes_what_the_uploads_of_these_tests_take() -> None:
+    for method in ("create_repo", "upload_folder"):
+        used = inspect.signature(getattr(hub.Hub, method)).parameters
+        assert set(used) <= set(inspect.signature(getattr(HfApi, method)).parameters)
+
+
+def test_a_folder_for_load_from_disk_is_not_for_the_hub(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="the hub reads jsonl and parquet"):
+        exported(run, tmp_path / "out", form="datasets", push_to="me/pupil")
 
 
 def test_an_upload_that_is_refused_is_told_with_what_to_do(made: Path) -> None:

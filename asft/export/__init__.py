@@ -36,6 +36,10 @@ def export(
     OWNER/NAME; None: nothing leaves the machine. Raises RunError where there is no such round, where `out`
     holds something else, and where nothing can be uploaded.
     """
+    if push_to is not None and "data" in parts and form == "datasets":
+        raise RunError(
+            "--data-format datasets is for this machine (`load_from_disk`); the hub reads jsonl and parquet"
+        )
     there = None if push_to is None else hub.connect(push_to)
     trained = read(run, number)
     _open(trained, out)
