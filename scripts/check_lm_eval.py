@@ -42,7 +42,7 @@ def interpreter(environment: Path) -> str:
     return str(python)
 
 
-def recipes(items: int) -> Iterator[dict[str, Any]]:
+def recipes(items: int, folder: Path) -> Iterator[dict[str, Any]]:
     """What is run: a round of a few examples each."""
     shared = {
         "seed": 1,
@@ -65,11 +65,13 @@ def recipes(items: int) -> Iterator[dict[str, Any]]:
         print("gsm8k is left out: ASFT_DATA is not set (a folder with gsm8k/train.jsonl and test.jsonl)")
         return
     source = Path(data) / "gsm8k"
-    cut = Path(tempfile.mkdtemp())
-    for name, most in (("train", 50), ("test", items)):
+    cut = folder / "gsm8k-data"
+    cut.mkdir(exist_ok=True)
+    for name, most in (("train", 400), ("test", items)):
         lines = (source / f"{name}.jsonl").read_text("utf-8").split("\n")[:most]
         (cut / f"{name}.jsonl").write_text("\n".join(lines) + "\n", "utf-8")
-    yield {**shared, "name": "gsm8k", "task": {"use": "gsm8k", "source": str(cut)}}
+    writer = {"use": "question_with_answer", "prompt": "gsm8k_question_with_answer"}
+    yield {**shared, "name": "gsm8k", "task": {"use": "gsm8k", "source": str(cut)}, "writer": writer}
 
 
 def command(*arguments: object, folder: Path) -> None:
@@ -135,7 +137,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as temporary:
         folder = (arguments.keep or Path(temporary)).resolve()
         folder.mkdir(parents=True, exist_ok=True)
-        differ = [line for one in recipes(arguments.items) for line in disagreements(python, one, folder)]
+        differ = [
+            line for one in recipes(arguments.items, folder) for line in disagreements(python, one, folder)
+        ]
     print("\n".join(differ))
     return 1 if differ else 0
 
