@@ -521,6 +521,8 @@ def test_offline_means_that_nothing_is_uploaded_and_nothing_made(
     assert not out.exists()
     assert main(["export", str(run), "--out", str(out), "--push-to-hub", "pupil"]) == 1
     assert "write it as OWNER/NAME" in capsys.readouterr().err
+    assert main(["export", str(run), "--out", str(out), "--public"]) == 1
+    assert "give --push-to-hub OWNER/NAME" in capsys.readouterr().err
 
 
 def test_the_hub_is_not_asked_unless_told_to(

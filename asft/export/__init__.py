@@ -36,6 +36,8 @@ def export(
     OWNER/NAME; None: nothing leaves the machine. Raises RunError where there is no such round, where `out`
     holds something else, and where nothing can be uploaded.
     """
+    if public and push_to is None:
+        raise RunError("--public says how an upload is to be seen; give --push-to-hub OWNER/NAME with it")
     if push_to is not None and "data" in parts and form == "datasets":
         raise RunError(
             "--data-format datasets is for this machine (`load_from_disk`); the hub reads jsonl and parquet"
