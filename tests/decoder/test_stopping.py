@@ -112,11 +112,12 @@ def test_no_more_is_written_soon_after_a_stop_string(tiny: Tiny, monkeypatch: py
 @pytest.mark.parametrize("at", range(5, 40, 5))
 def test_a_stop_string_is_reached_wherever_it_was_completed_of_late(pocket: student.Loaded, at: int) -> None:
     ids = pocket.tokenizer("12345678" * 10, add_special_tokens=False)["input_ids"]
-    mark = pocket.tokenizer("####", add_special_tokens=False)["input_ids"]
+    mark = pocket.tokenizer("9+9+9", add_special_tokens=False)["input_ids"]
+    assert len(mark) == 5
     written = [*ids[:at], *mark]
     for later in range(STOP_EVERY):
-        assert reached(pocket.tokenizer, [*written, *ids[:later]], ["none", "####"], STOP_EVERY)
-    assert not reached(pocket.tokenizer, [*ids[:at], *mark[:-1], *ids[:5]], ["none", "####"], STOP_EVERY)
+        assert reached(pocket.tokenizer, [*written, *ids[:later]], ["none", "9+9+9"], STOP_EVERY)
+    assert not reached(pocket.tokenizer, [*ids[:at], *mark[:-1], *ids[:5]], ["none", "9+9+9"], STOP_EVERY)
     assert not reached(pocket.tokenizer, written, [], STOP_EVERY)
 
 

@@ -50,6 +50,17 @@ def test_other_splits_shots_and_stop_strings_are_taken(tmp_path: Path) -> None:
     assert [row["text"] for row in rows] == [row["text"] for row in expected]
 
 
+def test_a_shot_is_in_no_test_item_be_it_beyond_the_limit(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for split, questions in (("seed", ("1+1?", "2+2?")), ("test", ("3+3?", "2+2?"))):
+        rows = [{"question": question, "answer": "6"} for question in questions]
+        (tmp_path / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    files = [f"--set={split}={tmp_path / split}.jsonl" for split in ("seed", "test")]
+    assert cli.main(["eval", "pocket", "--task", "qa", *files, "--limit", "1", "--shots", "2"]) == 1
+    assert "the pool has 1 seeds that are not in the test split" in capsys.readouterr().err
+
+
 def run_of(folder: Path, **sections: object) -> Path:
     """A run's settings, and a base in place of its student."""
     made = recipe.read(
@@ -78,7 +89,8 @@ def test_of_a_run_task_limit_and_section_count_and_the_command_line_has_the_last
     # A run without a trained student is no student; this one stands for it.
     monkeypatch.setattr(student, "of", lambda _: student.Student())
     out = tmp_path / "items.jsonl"
-    assert cli.main(["eval", str(run), "--k", "3", "--limit", "2", "--out", str(out)]) == 0
+    given = ["--task", "pocket", "--k", "3", "--limit", "2", "--out", str(out)]
+    assert cli.main(["eval", str(run), *given]) == 0
     rows = read_jsonl(out)
     task = registry.make("task", "pocket", {"tests": 4, "salt": "B"})
     assert [row["example_id"] for row in rows] == [one.id for one in task.load("test")[:2]]

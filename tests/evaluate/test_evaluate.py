@@ -237,7 +237,7 @@ def test_a_classification_is_told_by_label_and_its_f1_is_in_the_summary(
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
     task = registry.make("task", "classification", {"seed": str(path), "test": str(path)})
     examples = task.load("test")
-    answers = iter(["good", "label: bad", "bad", "Who knows?"])
+    answers = iter(["good", "label: bad", "bad", "The answer is purple."])
 
     class Says:
         def write(self, loaded: student.Loaded, jobs: Sequence[Any], **_: object) -> list[decoder.Row]:
@@ -261,9 +261,11 @@ def test_a_classification_is_told_by_label_and_its_f1_is_in_the_summary(
 
 
 def test_where_choices_differ_or_are_no_labels_nothing_is_told_of_labels(loaded: student.Loaded) -> None:
-    task = Choosing(a=("7", "8"), b=("7", "9"))
-    rows = evaluate.evaluate(
-        loaded, task, [example("a", "7"), example("b", "7")], EvaluateOptions(by="likelihood"), **LIMITS
-    )
-    assert all("label" not in row for row in rows)
-    assert "f1" not in evaluate.summarise(rows)
+    task = Choosing(a=("7", "8"), b=("7", "9"), c=("7", "8"))
+    a, b, c = (replace(example(prompt, "7"), tags={"label": "7"}) for prompt in "abc")
+    options = EvaluateOptions(by="likelihood")
+    assert "f1" in evaluate.summarise(evaluate.evaluate(loaded, task, [a, c], options, **LIMITS))
+    for others in ([a, b], [a, replace(c, tags={})]):
+        rows = evaluate.evaluate(loaded, task, others, options, **LIMITS)
+        assert all("label" not in row for row in rows)
+        assert "f1" not in evaluate.summarise(rows)
