@@ -85,6 +85,13 @@ def test_the_sections_on_what_is_hard_are_ones_that_a_recipe_takes() -> None:
     assert made.judge is not None
 
 
+def test_the_section_on_numbers_is_one_that_a_recipe_takes_and_every_task_is_named() -> None:
+    [section] = [block for block in blocks("yaml") if block.startswith("evaluate:")]
+    assert recipe.read({**NANO, **yaml.safe_load(section)}).evaluate.shots == 4
+    told = README.partition("\nTasks: ")[2].partition("\n\n")[0]
+    assert all(f"`{name}`" in told for name in registry.BUILT_IN["task"])
+
+
 def test_the_notebook_example_ranks(here: Path) -> None:
     [block] = [block for block in blocks("python") if "asft.score(" in block]
     found = "len(hardest), len(scored.measurements.examples), *scored.scores"
