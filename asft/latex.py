@@ -34,7 +34,7 @@ _NO_UNIT = re.compile(
 )
 _MATRIX = re.compile(
     r"\s*\$?\s*(?:\\left\s*[(\[|.])?\s*\\begin\{(?P<kind>[pbvBV]?matrix|array)\}(?:\{[lcr|]{1,12}\})?"
-    r"(?P<body>(?:(?!\\begin|\\end).)*+)\\end\{(?P=kind)\}\s*(?:\\right\s*[)\]|.])?\s*\$?\s*\.?\s*",
+    r"(?P<body>(?:(?!\\begin|\\end).)*)\\end\{(?P=kind)\}\s*(?:\\right\s*[)\]|.])?\s*\$?\s*\.?\s*",
     re.DOTALL,
 )
 _OPEN = {"(": ")]", "[": ")]", "{": "}"}

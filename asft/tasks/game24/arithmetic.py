@@ -17,7 +17,7 @@ _TOKEN = (
     r"|(?<![A-Za-z\\])[xX](?![A-Za-z])|[-+*/()\[\]{}])"
 )
 _TOKENS = re.compile(_TOKEN)
-_RUN = re.compile(rf"(?:{_TOKEN}|[= \t])++")
+_RUN = re.compile(rf"(?:{_TOKEN}|[= \t])+")
 _SIGN = {"\\times": "*", "\\cdot": "*", "\\ast": "*", "\\div": "/", "x": "*", "X": "*"}
 _BRACKETS = str.maketrans("[{]}", "(())")
 
