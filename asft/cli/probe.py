@@ -4,7 +4,7 @@ import argparse
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from asft.cli.table import Column, table, width
 
@@ -69,7 +69,7 @@ def _teacher(arguments: argparse.Namespace) -> "OpenAI":
     changed = {name: value for name, value in changed.items() if value is not None}
     if arguments.what.startswith(("http://", "https://")):
         options = {"model": "", "base_url": arguments.what, **changed}
-        return registry.make("teacher", "openai", options)  # type: ignore[no-any-return]
+        return cast("OpenAI", registry.make("teacher", "openai", options))
     # The rest of the recipe may be unfinished, and checking it imports the training stack.
     reading = recipe.look(Path(arguments.what), arguments.overrides)
     teacher = reading.parts["teacher"]

@@ -42,7 +42,6 @@ def measure_in_parts(
     for start in range(0, len(pool.examples), PART):
         examples = pool.examples[start : start + PART]
         part = kept / f"{start:08d}"
-        before = start * len(by_example)
         if (part / "measure.jsonl").exists():
             found = measurements.read(part, examples, round=round)
         else:
@@ -51,7 +50,7 @@ def measure_in_parts(
                 dataclasses.replace(pool, examples=examples),
                 by_example,
                 round=round,
-                progress=progress and (lambda done, before=before: progress(before + done)),  # type: ignore[misc]
+                progress=_after(start * len(by_example), progress),
                 timed=timed,
             )
             if len(pool.examples) > PART:
@@ -60,17 +59,21 @@ def measure_in_parts(
         parts.append(found)
     together = joined(parts)
     if whole:
-        before = len(pool.examples) * len(by_example)
         together = measure(
             loaded,
             pool,
             whole,
             round=round,
             begun=together,
-            progress=progress and (lambda done: progress(before + done)),
+            progress=_after(len(pool.examples) * len(by_example), progress),
             timed=timed,
         )
     return together
+
+
+def _after(before: int, progress: Callable[[int], None] | None) -> Callable[[int], None] | None:
+    """What counts on from so many."""
+    return progress and (lambda done: progress(before + done))
 
 
 def forget(folder: Path) -> None:

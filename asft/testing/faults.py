@@ -1,7 +1,7 @@
 """What goes wrong: drawn from the messages and from how often they were asked before."""
 
 from dataclasses import dataclass, fields
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 from asft.testing.content import uniform
 
@@ -58,5 +58,5 @@ class Faults:
         for name in get_args(Fault)[1:]:
             left -= getattr(self, name)
             if left < 0:
-                return name  # type: ignore[no-any-return]
+                return cast(Fault, name)
         return None

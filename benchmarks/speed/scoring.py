@@ -436,7 +436,7 @@ def quality(given: Case, checked: int) -> dict[str, dict[str, Any]]:
 
 
 def _hardest(found: Found, statistic: int) -> set[int]:
-    means = [float(np.mean(row[statistic], dtype=float)) for row in found]  # type: ignore[arg-type]
+    means = [float(np.mean(np.asarray(row[statistic], dtype=float))) for row in found]
     return set(sorted(range(len(means)), key=means.__getitem__)[-(len(means) // 4) :])
 
 
