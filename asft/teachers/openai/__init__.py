@@ -166,12 +166,10 @@ class OpenAI:
                 if doubt and error.status_code == 404:
                     raise FatalError(f"{failures.refused(error)}; {doubt}") from None
                 # It has no such list, or keeps it from this key; that says nothing about calls.
-            except openai.APITimeoutError:
-                pass
+            except (openai.APITimeoutError, TimeoutError):
+                pass  # Nor does a slow answer to this.
             except openai.APIConnectionError as error:
                 raise FatalError(str(failures.unreachable(error))) from None
-            except TimeoutError:
-                pass
             return [doubt] if doubt else []
 
     def _unlisted(self, names: Sequence[str]) -> str:
