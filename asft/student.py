@@ -13,7 +13,9 @@ from asft.errors import DataError
 from asft.types import Message
 
 POCKET = Path(__file__).resolve().parent / "students" / "pocket"
-"""The student that ships with asft; a recipe calls it "pocket"."""
+PUZZLES = POCKET.with_name("puzzles")
+SHIPPED = {"pocket": POCKET, "puzzles": PUZZLES}
+"""The students that ship with asft, by what a recipe calls them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +23,7 @@ class Student:
     """Which model."""
 
     base: str = "pocket"
-    """"pocket", a folder, or a name on the hub; any causal LM that transformers loads."""
+    """"pocket" or "puzzles", a folder, or a name on the hub; any causal LM that transformers loads."""
     revision: str | None = None
     adapter: str | None = None
     """Folder of a LoRA adapter on top of the base."""
@@ -44,9 +46,15 @@ class Loaded:
         return frozenset(i for i in (*ids, self.tokenizer.eos_token_id) if i is not None)
 
 
-def of(name: str) -> Student:
-    """The student that a name stands for: "pocket", a model, an adapter's folder, or a run's last student.
+def place(base: str) -> str:
+    """What transformers loads a base from: the folder of one that ships with asft, else what it is called."""
+    return str(SHIPPED.get(base, base))
 
+
+def of(name: str) -> Student:
+    """The student that a name stands for.
+
+    One that ships with asft, any other model, the folder of an adapter, or that of a run: its last student.
     Raises DataError for a run that has trained nothing yet.
     """
     folder = Path(name)
@@ -73,9 +81,9 @@ def load(student: Student, device: str | None = None) -> Loaded:
     from transformers.utils import logging
 
     logging.disable_progress_bar()
-    place = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    base = str(POCKET) if student.base == "pocket" else student.base
-    dtype: Any = torch.float32 if place == "cpu" else "auto"
+    where = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    base = place(student.base)
+    dtype: Any = torch.float32 if where == "cpu" else "auto"
     try:
         tokenizer = AutoTokenizer.from_pretrained(base, revision=student.revision)
         model: Any = AutoModelForCausalLM.from_pretrained(base, revision=student.revision, dtype=dtype)
@@ -86,7 +94,7 @@ def load(student: Student, device: str | None = None) -> Loaded:
         ) from error
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
-    bare = Loaded(student=replace(student, adapter=None), model=model.to(place).eval(), tokenizer=tokenizer)
+    bare = Loaded(student=replace(student, adapter=None), model=model.to(where).eval(), tokenizer=tokenizer)
     return bare if student.adapter is None else _put_on(bare, student.adapter)
 
 
@@ -115,13 +123,13 @@ def away(loaded: Loaded) -> Iterator[None]:
     """
     import torch
 
-    place = loaded.model.device
+    device = loaded.model.device
     loaded.model.to("cpu")
     # A trainer and its optimizer hold each other, and go when the collector comes.
     gc.collect()
     torch.cuda.empty_cache()
     yield
-    loaded.model.to(place)
+    loaded.model.to(device)
 
 
 @contextmanager

@@ -41,7 +41,7 @@ def put_merged(trained: Trained, folder: Path) -> None:
     ends = sorted(loaded.end_ids)
     model: Any = loaded.model.merge_and_unload()
     model.generation_config.eos_token_id = ends[0] if len(ends) == 1 else ends
-    own = AutoConfig.from_pretrained(_place(trained), revision=options["revision"])
+    own = AutoConfig.from_pretrained(student.place(trained.base), revision=options["revision"])
     model.to(own.dtype or model.dtype).save_pretrained(str(folder))
     tokenizer(trained).save_pretrained(str(folder))
 
@@ -52,17 +52,13 @@ def tokenizer(trained: Trained) -> Any:
 
     revision = trained.settings["student"]["revision"]
     try:
-        return AutoTokenizer.from_pretrained(_place(trained), revision=revision)
+        return AutoTokenizer.from_pretrained(student.place(trained.base), revision=revision)
     except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise DataError(
             f"the tokenizer of {trained.base!r}, the base of the run, cannot be loaded ({reason}); export "
             "where the base is at hand, or --only data"
         ) from error
-
-
-def _place(trained: Trained) -> str:
-    return str(student.POCKET) if trained.base == "pocket" else trained.base
 
 
 def _wanted(trained: Trained) -> None:

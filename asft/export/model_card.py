@@ -37,15 +37,15 @@ def card(trained: Trained, kind: Kind) -> str:
     train = trained.summaries[-1]["train"]
     origins = Counter(row["origin"] for row in trained.training_set())
     base, where = trained.base, f'"{trained.base}"'
-    if base == "pocket":
-        base, where = str(student.POCKET), "POCKET"
+    if base in student.SHIPPED:
+        base, where = student.place(base), f'place("{base}")'
     parts = [
         f"# {settings['name']}, round {trained.number}",
         f"{what} `{trained.base}`, made better at the task `{settings['task']['use']}` in {rounds} of active "
         f"synthetic finetuning: before each round the student was measured on seed questions, and from those "
         f"that were chosen `{cards.whom(settings['teacher'])}` wrote new ones with worked answers.",
         "```python\n"
-        + ("from asft.student import POCKET\n" if where == "POCKET" and kind == "adapter" else "")
+        + ("from asft.student import place\n" if where.startswith("place") and kind == "adapter" else "")
         + LOADS[kind].format(base=where)
         + "\n```",
         "## How well it does",

@@ -8,7 +8,7 @@ from pathlib import Path
 from asft.decoder.records import Job, Row
 from asft.decoder.vllm import sampling
 from asft.errors import FatalError
-from asft.student import POCKET, Loaded
+from asft.student import Loaded, place
 from asft.teachers.vllm import INSTALL
 from asft.teachers.vllm.in_process import InProcess
 from asft.teachers.vllm.settings import rank_flag
@@ -106,7 +106,7 @@ class OwnVLLM:
 
     def _flags(self, loaded: Loaded) -> list[str]:
         student = loaded.student
-        base = str(POCKET) if student.base == "pocket" else student.base
+        base = place(student.base)
         flags = ["--model", base, "--dtype", str(loaded.model.dtype).removeprefix("torch.")]
         if student.revision is not None:
             flags += ["--revision", student.revision]
