@@ -39,7 +39,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "asft.progress": set(),
     "asft.passed_on": set(),
     "asft.needs": {"asft.types", "asft.errors"},
-    "asft.recipe": {
+    "asft.recipe.*": {
         "asft.types",
         "asft.errors",
         "asft.registry",

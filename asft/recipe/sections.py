@@ -1,0 +1,149 @@
+"""The sections of a recipe that are no plug-ins: their keys, what they take, and their defaults."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from asft.registry import plugin
+from asft.teachers.vllm.settings import grouped
+
+Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0.0, lt=1.0)]
+
+
+@plugin
+class StudentVLLM:
+    """`student.vllm`: how vLLM decodes for the student. Without `base_url` it runs inside this process."""
+
+    base_url: str | None = None
+    """Of a vLLM server that runs already and sees the same files, such as http://127.0.0.1:8000/v1."""
+    model: str | None = None
+    """The server's name for the student's base; None: the first model that it has."""
+    key_env: str | None = None
+    """Name of the environment variable with the server's API key; None: it wants none."""
+    gpu_memory_utilization: Annotated[float, Field(gt=0.0, le=1.0)] | None = None
+    """Share of the device's memory inside this process; None: half, as the student is there too."""
+    args: list[str] = Field(default_factory=list)
+    """Further flags inside this process, as `vllm serve` takes them."""
+
+    def __post_init__(self) -> None:
+        """Refuse what has no effect, what asft decides, and secrets."""
+        if self.base_url is not None and (self.args or self.gpu_memory_utilization):
+            raise ValueError(
+                "args and gpu_memory_utilization are for vLLM in this process; leave out base_url"
+            )
+        if self.base_url is None and (self.model or self.key_env):
+            raise ValueError("model and key_env are for a server; give its base_url")
+        for flag, _ in grouped(self.args):
+            if flag in STUDENT_DECIDED:
+                raise ValueError(f"args must not hold {flag}: {STUDENT_DECIDED[flag]}")
+
+
+STUDENT_DECIDED = {
+    "--model": "the student's base says it",
+    "--revision": "the student's revision says it",
+    "--dtype": "it is that of the student in memory",
+    "--gpu-memory-utilization": "the option `gpu_memory_utilization` says it",
+    "--enable-lora": "asft says it when there is an adapter",
+    "--max-lora-rank": "the adapter says it",
+    "--hf-token": "it would be in every file of the run; export HF_TOKEN",
+}
+"""Flags that `student.vllm.args` cannot hold, and why."""
+
+
+@plugin
+class StudentOptions:
+    """`student`: the model that is made better."""
+
+    base: str = "pocket"
+    """"pocket", a folder, or a name on the hub."""
+    revision: str | None = None
+    max_new_tokens: Count | None = None
+    """Where its answers are cut off; cut-off answers are marked and counted. None: one and a half times the
+    99th percentile of the pool's worked references, and 256 where it has none."""
+    batch_size: Count = 128
+    """Answers that are written at once."""
+    decoder: Literal["hf", "vllm"] = "hf"
+    """Who writes its answers: transformers, or vLLM."""
+    vllm: StudentVLLM | None = None
+    """How vLLM does; None: inside this process, with its defaults."""
+
+    def __post_init__(self) -> None:
+        """Refuse what has no effect."""
+        if self.vllm is not None and self.decoder != "vllm":
+            raise ValueError("the section vllm has no effect without `decoder: vllm`")
+
+
+@plugin
+class DataOptions:
+    """`data`: what each round's student is trained on."""
+
+    start_from: Literal["base", "previous"] = "base"
+    """Train a fresh adapter on the base, or go on with the round before's."""
+    train_on: Literal["all", "new"] = "all"
+    """All that was accepted so far, or this round's alone."""
+    include_seeds: bool = False
+    """Whether the seeds that were picked, with their reference answers, are trained on too."""
+    replay: Share = 0.0
+    """Share of the training set that is drawn from the pool with its reference answers."""
+
+
+@plugin
+class SampleOptions:
+    """`evaluate.samples`: answers that are drawn at random beside the greedy one, for pass@k and maj@k."""
+
+    k: Count
+    """How many to each question."""
+    temperature: Annotated[float, Field(gt=0.0)] = 0.7
+    top_p: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+
+
+@plugin
+class EvaluateOptions:
+    """`evaluate`: how the test split is asked, and what is made of the answers.
+
+    Measuring and training are about the bare question, whatever stands here.
+    """
+
+    by: Literal["answers", "likelihood", "mean_likelihood"] = "answers"
+    """answers: what the student writes is graded. likelihood: of the task's choices the likeliest is its
+    answer, by the sum over its tokens; mean_likelihood: by their mean."""
+    samples: SampleOptions | None = None
+    """None: the greedy answer alone."""
+    system: str | None = None
+    """A system prompt."""
+    shots: Annotated[int, Field(ge=0)] = 0
+    """Worked examples from the pool that stand before each question."""
+    stop: list[Annotated[str, Field(min_length=1)]] = Field(default_factory=list)
+    """Texts before which an answer ends."""
+    least_group: Count = 20
+    """Items from which a group counts when the worst one is named."""
+
+    def __post_init__(self) -> None:
+        """Refuse what has no effect."""
+        if self.by != "answers" and (self.samples is not None or self.stop):
+            raise ValueError(f"samples and stop have no effect where nothing is written (by: {self.by})")
+
+
+@plugin
+class EngineOptions:
+    """`engine`: how the teacher is called. What is made does not depend on it."""
+
+    concurrency: Count | Literal["auto"] = "auto"
+    """Calls at once; "auto" begins with a few and finds what the endpoint bears."""
+    requests_per_minute: Annotated[float, Field(gt=0.0)] | None = None
+    """The most that are sent; None: as many as the endpoint takes."""
+    tokens_per_minute: Annotated[float, Field(gt=0.0)] | None = None
+    """The most that are used, input and output together; None: as many as the endpoint takes."""
+    timeout: Annotated[float, Field(gt=0.0)] = 120.0
+    """Seconds for one call."""
+    tries: Count = 6
+    """How often a request is sent at most; a 429 does not count."""
+    retry_time: Annotated[float, Field(gt=0.0)] = 900.0
+    """Seconds that the tries of a request, and the waits between them, may take together."""
+    longest_wait: Annotated[float, Field(ge=0.0)] = 600.0
+    """Seconds; an endpoint that asks to wait longer stops the run."""
+    patience: Annotated[float, Field(ge=0.0)] = 300.0
+    """Seconds that an endpoint that goes away is waited for; one that was never there, 8 at most."""
+    grace: Annotated[float, Field(ge=0.0)] = 20.0
+    """Seconds that calls in flight have to end when the run is told to stop."""
