@@ -22,7 +22,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "asft": {"asft.scoring.*"},
     "asft.types": set(),
     "asft.errors": set(),
-    "asft.stats": set(),
+    "asft.stats.*": set(),
     "asft.report.*": {"asft.errors", "asft.stats"},
     "asft.symbolic": set(),
     "asft.latex": set(),

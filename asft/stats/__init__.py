@@ -1,0 +1,38 @@
+"""Intervals, tests and what a study of arms, seeds and budgets needs. Pure functions; numpy only.
+
+Two students answer the same test items, so they are compared item by item: that removes the spread
+between items, which is most of the noise. Chance comes in as an explicit generator, so that a report
+made twice is the same report.
+"""
+
+from asft.stats.answers import majority, pass_at_k
+from asft.stats.changes import holm, mcnemar_exact
+from asft.stats.intervals import (
+    Difference,
+    Interval,
+    bootstrap,
+    hierarchical_bootstrap,
+    paired_bootstrap,
+    wilson,
+)
+from asft.stats.labels import Classified, LabelCounts, classified
+from asft.stats.ranks import spearman
+from asft.stats.resampling import BLOCK
+
+__all__ = [
+    "BLOCK",
+    "Classified",
+    "Difference",
+    "Interval",
+    "LabelCounts",
+    "bootstrap",
+    "classified",
+    "hierarchical_bootstrap",
+    "holm",
+    "majority",
+    "mcnemar_exact",
+    "paired_bootstrap",
+    "pass_at_k",
+    "spearman",
+    "wilson",
+]
