@@ -17,7 +17,7 @@ import yaml
 from asft import needs, passed_on, registry
 from asft.budget import Budget
 from asft.errors import AsftError, RecipeError
-from asft.recipe.overrides import options, override
+from asft.recipe.overrides import options, override, put
 from asft.recipe.sections import (
     DataOptions,
     EngineOptions,
@@ -42,6 +42,8 @@ __all__ = [
     "look",
     "look_at",
     "options",
+    "override",
+    "put",
     "read",
 ]
 
