@@ -6,7 +6,19 @@ made twice is the same report.
 """
 
 from asft.stats.answers import majority, pass_at_k
+from asft.stats.arms import (
+    Areas,
+    WinRates,
+    area_difference,
+    band,
+    difference_at,
+    differences,
+    end_difference,
+    win_rates,
+)
 from asft.stats.changes import holm, mcnemar_exact
+from asft.stats.curves import Curve, Point, paired
+from asft.stats.estimates import Estimate, estimate
 from asft.stats.intervals import (
     Difference,
     Interval,
@@ -21,18 +33,31 @@ from asft.stats.resampling import BLOCK
 
 __all__ = [
     "BLOCK",
+    "Areas",
     "Classified",
+    "Curve",
     "Difference",
+    "Estimate",
     "Interval",
     "LabelCounts",
+    "Point",
+    "WinRates",
+    "area_difference",
+    "band",
     "bootstrap",
     "classified",
+    "difference_at",
+    "differences",
+    "end_difference",
+    "estimate",
     "hierarchical_bootstrap",
     "holm",
     "majority",
     "mcnemar_exact",
+    "paired",
     "paired_bootstrap",
     "pass_at_k",
     "spearman",
     "wilson",
+    "win_rates",
 ]

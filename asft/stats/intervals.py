@@ -8,7 +8,7 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 
-from asft.stats.resampling import Floats, blocks, checked, crossed, finite
+from asft.stats.resampling import Floats, blocks, checked, finite, resampled_means
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,11 +102,7 @@ def hierarchical_bootstrap(
             f"differences of shape {table.shape}: give [seed, item] with at least two seeds; "
             "paired_bootstrap takes the items of one"
         )
-    seeds, items = table.shape
-    means = []
-    for drawn_seeds, drawn_items in crossed(seeds, items, rng, resamples):
-        means.append(((drawn_seeds @ table) * drawn_items).sum(axis=1) / (seeds * items))
-    return _difference(float(table.mean()), np.concatenate(means), level)
+    return _difference(float(table.mean()), resampled_means(table, rng, resamples), level)
 
 
 def _resampled(values: Floats, rng: np.random.Generator, level: float, resamples: int) -> Difference:

@@ -48,3 +48,13 @@ def checked(level: float) -> float:
     if not 0 < level < 1:
         raise ValueError(f"level {level}: give a share between 0 and 1, such as 0.95")
     return level
+
+
+def resampled_means(table: Floats, rng: np.random.Generator, resamples: int) -> Floats:
+    """The mean of a table [seed, item] in resamples of its seeds and items; of one seed, of its items."""
+    seeds, items = table.shape
+    means = [
+        ((drawn_seeds @ table) * drawn_items).sum(axis=1) / (seeds * items)
+        for drawn_seeds, drawn_items in crossed(seeds, items, rng, resamples)
+    ]
+    return np.concatenate(means)
