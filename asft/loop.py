@@ -39,15 +39,16 @@ def run(
     redo: str | None,
     progress: Progress,
     journal: Path | None = None,
+    shared: Path | None = None,
 ) -> list[dict[str, Any]]:
     """Do a whole run, or go on with it; returns the summary of each round, base first.
 
     `source` is the recipe's text and `command` how the user started it; both are kept. `journal` is one that
-    runs share; None: the one that the run began with, by default its own. SIGTERM ends it like
-    Ctrl-C: what has arrived is put on the disk first. Raises RunError where the directory holds another
-    run, or where a round accepts nothing.
+    runs share; None: the one that the run began with, by default its own. `shared` is a folder in which runs
+    find each other's finished steps. SIGTERM ends it like Ctrl-C: what has arrived is put on the disk first.
+    Raises RunError where the directory holds another run, or where a round accepts nothing.
     """
-    with ending_well(progress), RunDir(out) as where, steps.living_teacher(recipe):
+    with ending_well(progress), RunDir(out, shared) as where, steps.living_teacher(recipe):
         if redo is not None:
             where.redo(redo)
         _open(recipe, where, source, command)

@@ -24,6 +24,8 @@ from asft.errors import RunError
 
 STEPS = ("measure", "ask", "select", "write", "train", "evaluate")
 """The steps of a round, in order; "write" makes drafts and verdicts, "ask" is only where someone is asked."""
+SHAREABLE = ("measure", "train", "evaluate")
+"""Steps that depend on their settings and inputs alone, and on no journal."""
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -31,8 +33,10 @@ Rows = Sequence[Mapping[str, Any]]
 class RunDir:
     """One run on disk, held by one process at a time (a context manager)."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, shared: Path | None = None) -> None:
+        """`shared` is a folder in which runs find what others have made from equal settings and inputs."""
         self.path = path
+        self._shared = shared
         self._lock: int | None = None
 
     def __enter__(self) -> "RunDir":
@@ -86,18 +90,13 @@ class RunDir:
             self._verify(self._manifest(number, step), number, step, plain, given)
             return False
         folder.mkdir(parents=True, exist_ok=True)
-        started = time.monotonic()
-        make(folder)
-        write_json(
-            manifest,
-            {
-                "step": step,
-                "settings": plain,
-                "inputs": given,
-                "outputs": {name: digest(folder / name) for name in outputs},
-                "seconds": round(time.monotonic() - started, 3),
-            },
-        )
+        about = {"step": step, "settings": plain, "inputs": given}
+        if self._shared is None or step not in SHAREABLE:
+            seconds = _timed(make, folder)
+        else:
+            seconds = _made_once(self._shared / _key(about), folder, outputs, make)
+        written = {name: digest(folder / name) for name in outputs}
+        write_json(manifest, {**about, "outputs": written, "seconds": seconds})
         return True
 
     def seconds(self, number: int, step: str) -> float:
@@ -162,6 +161,54 @@ class RunDir:
             raise RunError(
                 f"{where} was made from other files ({', '.join(stale) or 'fewer or more'}). {again}"
             )
+
+
+def _timed(make: Callable[[Path], None], folder: Path) -> float:
+    started = time.monotonic()
+    make(folder)
+    return round(time.monotonic() - started, 3)
+
+
+def _key(about: Mapping[str, Any]) -> str:
+    """What a step is known by to other runs."""
+    known = json.dumps(about, sort_keys=True).encode()
+    return f"{about['step']}-{hashlib.blake2b(known, digest_size=16).hexdigest()}"
+
+
+def _made_once(shared: Path, folder: Path, outputs: Sequence[str], make: Callable[[Path], None]) -> float:
+    """Copy what another run has made, or make it and leave a copy; a run that comes meanwhile waits.
+
+    A copy that is not what was made is made anew. Returns the seconds that making it took, whoever did.
+    """
+    shared.parent.mkdir(parents=True, exist_ok=True)
+    # The lock lasts until the descriptor is closed, and is gone with a process that is killed.
+    with shared.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if shared.is_dir():
+            made = read_json(shared / "made.json", "removing it")
+            for name in outputs:
+                clear(folder / name)
+                _copy(shared / name, folder / name)
+            if made["outputs"] == {name: digest(folder / name) for name in outputs}:
+                return float(made["seconds"])
+            clear(shared)
+        seconds = _timed(make, folder)
+        fresh = shared.with_suffix(".new")
+        clear(fresh)
+        fresh.mkdir()
+        for name in outputs:
+            _copy(folder / name, fresh / name)
+        written = {name: digest(folder / name) for name in outputs}
+        write_json(fresh / "made.json", {"seconds": seconds, "outputs": written})
+        fresh.rename(shared)
+        return seconds
+
+
+def _copy(source: Path, target: Path) -> None:
+    if source.is_dir():
+        shutil.copytree(source, target)
+    else:
+        shutil.copyfile(source, target)
 
 
 def differences(old: Any, new: Any, path: str = "") -> Iterable[str]:

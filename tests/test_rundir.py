@@ -196,3 +196,71 @@ def test_differences_name_every_key_that_differs() -> None:
         "train.lr was 1, now 2",
         "train.new was None, now 3",
     ]
+
+
+def trained(run: RunDir, made: list[str], *, rate: float = 0.1, of: Path | None = None) -> bool:
+    def make(folder: Path) -> None:
+        made.append(run.path.name)
+        (folder / "adapter").mkdir()
+        (folder / "adapter" / "weights").write_text(f"of {run.path.name}")
+        write_jsonl(folder / "dataset.jsonl", [{"rate": rate}])
+
+    return run.once(
+        1,
+        "train",
+        settings={"rate": rate},
+        inputs=[of] if of else [],
+        outputs=["dataset.jsonl", "adapter"],
+        make=make,
+    )
+
+
+def test_runs_that_share_steps_make_one_with_equal_settings_and_inputs_once(tmp_path: Path) -> None:
+    made: list[str] = []
+    for name in ("a", "b"):
+        with RunDir(tmp_path / name, tmp_path / "shared") as run:
+            assert trained(run, made)
+            assert not trained(run, made)
+            assert run.seconds(1, "train") == RunDir(tmp_path / "a").seconds(1, "train")
+    assert made == ["a"]
+    assert (tmp_path / "b" / "round-01" / "adapter" / "weights").read_text() == "of a"
+
+
+def test_a_shared_step_is_made_again_for_another_setting_or_another_input(tmp_path: Path) -> None:
+    made: list[str] = []
+    for name, rate, text in (("a", 0.1, "x"), ("b", 0.2, "x"), ("c", 0.1, "y"), ("d", 0.1, "x")):
+        with RunDir(tmp_path / name, tmp_path / "shared") as run:
+            run.round(1).mkdir()
+            given = run.file(1, "write.jsonl")
+            given.write_text(text)
+            trained(run, made, rate=rate, of=given)
+    assert made == ["a", "b", "c"]
+
+
+def test_a_shared_copy_that_is_damaged_is_made_anew_and_mended(tmp_path: Path) -> None:
+    made: list[str] = []
+    for name in ("a", "b", "c"):
+        with RunDir(tmp_path / name, tmp_path / "shared") as run:
+            trained(run, made)
+        if name == "a":
+            [weights] = (tmp_path / "shared").glob("train-*/adapter/weights")
+            weights.write_text("of nobody")
+    assert made == ["a", "b"]
+    assert (tmp_path / "c" / "round-01" / "adapter" / "weights").read_text() == "of b"
+
+
+def test_what_a_killed_run_left_of_a_shared_step_is_not_used(tmp_path: Path) -> None:
+    made: list[str] = []
+
+    class KilledError(Exception):
+        pass
+
+    def killed(folder: Path) -> None:
+        (folder / "adapter").mkdir()
+        raise KilledError
+
+    with RunDir(tmp_path / "a", tmp_path / "shared") as run, pytest.raises(KilledError):
+        run.once(1, "train", settings={"rate": 0.1}, inputs=[], outputs=["adapter"], make=killed)
+    with RunDir(tmp_path / "b", tmp_path / "shared") as run:
+        trained(run, made)
+    assert made == ["b"]
