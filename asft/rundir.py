@@ -191,7 +191,8 @@ def _made_once(shared: Path, folder: Path, outputs: Sequence[str], make: Callabl
                 _copy(shared / name, folder / name)
             if made["outputs"] == {name: digest(folder / name) for name in outputs}:
                 return float(made["seconds"])
-            clear(shared)
+            for path in (shared, *(folder / name for name in outputs)):
+                clear(path)
         seconds = _timed(make, folder)
         fresh = shared.with_suffix(".new")
         clear(fresh)
