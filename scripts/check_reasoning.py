@@ -30,7 +30,9 @@ from asft.tasks.prontoqa.task import example as problem_example
 from asft.teachers.rules.puzzles import find
 from asft.types import Example, Task
 
-_LINE = re.compile(r"(?P<a>\S+) (?P<sign>[-+*/]) (?P<b>\S+) = (?P<c>\S+) \(left: (?P<left>[^a-z]*)\)")
+_LINE = re.compile(
+    r"(?P<a>\S+) (?P<sign>[-+*/]) (?P<b>\S+) = (?P<c>\S+) \(left: (?P<left>[^a-z]*)\)(?P<no>: no)?"
+)
 
 
 def number(text: str) -> Fraction:
@@ -49,13 +51,15 @@ def fault_of_lines(numbers: list[int], completion: str) -> str | None:
         value = {"+": a + b, "-": a - b, "*": a * b}.get(found["sign"])
         if (a / b if value is None else value) != c:
             return f"a calculation that does not hold: {line}"
+        after = list(left)
         for used in (a, b):
-            if used not in left:
+            if used not in after:
                 return f"{used} is not there to be used: {line}"
-            left.remove(used)
-        left = sorted([*left, c])
-        if [number(part) for part in re.findall(r"\([^()]*\)|[^ ]+", found["left"])] != left:
+            after.remove(used)
+        after = sorted([*after, c])
+        if [number(part) for part in re.findall(r"\([^()]*\)|[^ ]+", found["left"])] != after:
             return f"not what is left: {line}"
+        left = left if found["no"] else after
     return None if left == [24] else f"the last line leaves {left}"
 
 

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asft.tasks.game24 import arithmetic, language
-from asft.tasks.game24.solving import CLASSES, class_of, draw, solutions, value_of
+from asft.tasks.game24.search import search
+from asft.tasks.game24.solving import CLASSES, class_of, draw, solutions, value_of, walk
 
 SIGNS = st.sampled_from("+-*/")
 
@@ -141,12 +142,63 @@ def test_a_puzzle_is_drawn_of_the_class_that_is_wanted() -> None:
     assert class_of((1, 1, 1, 1)) is None
 
 
-def test_the_worked_answer_is_one_calculation_a_line() -> None:
+# The search
+
+
+def test_the_search_finds_a_solution_wherever_there_is_one() -> None:
+    rng = random.Random(4)
+    every = list(combinations_with_replacement(range(1, 14), 4))
+    large = [tuple(sorted(rng.randint(1, 99) for _ in range(4))) for _ in range(100)]
+    for numbers in (*rng.sample(every, 200), *large):
+        found = search(numbers)
+        assert (found is not None) == bool(solutions(numbers))
+        if found is not None:
+            read = arithmetic.parse(language.expression(found.steps[-1]))
+            assert read is not None
+            assert read.value == 24
+            assert tuple(sorted(read.numbers)) == numbers
+            fractions = any(step.value.denominator > 1 for step in found.steps)
+            assert fractions == all(
+                any(step.value.denominator > 1 for step in walk(tree)) for tree in solutions(numbers)
+            )
+
+
+def test_a_step_is_given_up_only_where_three_numbers_are_left_that_do_not_make_24() -> None:
+    def makes(values: tuple[Fraction, ...]) -> bool:
+        if len(values) == 1:
+            return values[0] == 24
+        for i, a in enumerate(values):
+            for j, b in enumerate(values):
+                rest = tuple(v for k, v in enumerate(values) if k not in (i, j))
+                made = [a + b, a - b, a * b, *([a / b] if b else [])] if i != j else []
+                if any(value.denominator == 1 and makes((*rest, value)) for value in made):
+                    return True
+        return False
+
+    rng = random.Random(5)
+    for wanted in CLASSES:
+        numbers = draw(rng, wanted)
+        found = search(numbers)
+        assert found is not None
+        for at, step in enumerate((*found.given_up, found.steps[0])):
+            rest = [Fraction(number) for number in numbers]
+            rest.remove(value_of(step.left))
+            rest.remove(value_of(step.right))
+            assert makes((*rest, step.value)) == (at == len(found.given_up))
+
+
+def test_the_worked_answer_is_one_calculation_a_line_and_says_what_was_given_up() -> None:
+    # 8 is made of 1 1 1 8 in no other way than by 1 + 1 + 1 = 3. The pairs are tried from the largest down:
+    # 8 and 1 give 7, 9 and 8 (8 / 1 leaves what 8 * 1 leaves), and 1 and 1 give 0 and 2.
     assert language.work((1, 1, 1, 8)) == (
-        "1 + 1 = 2 (left: 1 2 8)\n2 + 1 = 3 (left: 3 8)\n8 * 3 = 24 (left: 24)\n#### 8 * (1 + 1 + 1)"
+        "8 - 1 = 7 (left: 1 1 7): no\n8 + 1 = 9 (left: 1 1 9): no\n8 * 1 = 8 (left: 1 1 8): no\n"
+        "1 - 1 = 0 (left: 0 1 8): no\n1 + 1 = 2 (left: 1 2 8)\n2 + 1 = 3 (left: 3 8)\n8 * 3 = 24 (left: 24)\n"
+        "#### 8 * (1 + 1 + 1)"
     )
-    assert language.work((3, 3, 8, 8)) == (
-        "8 / 3 = (8/3) (left: (8/3) 3 8)\n3 - (8/3) = (1/3) (left: (1/3) 8)\n"
+    # The numbers of a puzzle may stand in any order.
+    assert language.work((8, 1, 1, 1)) == language.work((1, 1, 1, 8))
+    assert language.work((3, 3, 8, 8)).endswith(
+        "\n8 / 3 = (8/3) (left: (8/3) 3 8)\n3 - (8/3) = (1/3) (left: (1/3) 8)\n"
         "8 / (1/3) = 24 (left: 24)\n#### 8 / (3 - (8 / 3))"
     )
     with pytest.raises(ValueError, match="cannot make 24"):

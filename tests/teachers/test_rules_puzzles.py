@@ -237,3 +237,14 @@ def test_long_hostile_messages_are_answered_soon(text: str) -> None:
 def test_no_gsm8k_problem_is_taken_for_a_puzzle(gsm8k: object) -> None:
     examples = make("task", "gsm8k", {"source": str(gsm8k)}).load("seed")
     assert [e.id for e in examples if puzzles.find(f"{e.prompt}\n{e.completion}")] == []
+
+
+def test_a_new_four_keeps_what_is_left_of_its_seed_after_the_first_step() -> None:
+    # 8 - 6 = 2 leaves 2, 4 and 4; as do 9 - 7, 1 + 1 and all others that give 2.
+    prompt = shipped("question", question=fours.question((4, 4, 6, 8)))
+    for index in range(10):
+        numbers = list(fours.read(ask(prompt, index=index)) or ())
+        numbers.remove(4)
+        numbers.remove(4)
+        low, high = numbers
+        assert 2 in (low + high, high - low, low * high, high / low)

@@ -1,12 +1,14 @@
 """Puzzles in English, and back; and worked answers in the manner of Yao et al. (2023, arXiv 2305.10601).
 
 A worked answer has one calculation a line, each with the numbers that are left, and ends in one expression.
-Of 4, 4, 6 and 8:
+First steps that lead nowhere are told before, and marked so. Of 1, 4, 8 and 9:
 
-    8 - 6 = 2 (left: 2 4 4)
-    4 + 2 = 6 (left: 4 6)
-    6 * 4 = 24 (left: 24)
-    #### (4 + (8 - 6)) * 4
+    9 - 8 = 1 (left: 1 1 4): no
+    9 + 8 = 17 (left: 1 4 17): no
+    9 * 8 = 72 (left: 1 4 72)
+    4 - 1 = 3 (left: 3 72)
+    72 / 3 = 24 (left: 24)
+    #### 9 * 8 / (4 - 1)
 """
 
 import re
@@ -14,7 +16,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from asft.tasks.game24.solving import HOW_MANY, TARGET, Step, Tree, solutions, value_of, walk
+from asft.tasks.game24.search import Search, search
+from asft.tasks.game24.solving import HOW_MANY, TARGET, Step, Tree, value_of
 
 _GAP = r"(?:\s{0,3},\s{0,3}(?:and\s{1,3})?|\s{1,3}and\s{1,3}|\s{1,3})"
 _FOUR = re.compile(
@@ -76,30 +79,36 @@ def expression(tree: Tree) -> str:
 
 
 def work(numbers: Sequence[int]) -> str:
-    """The worked answer of a puzzle, by the plainest solution. Raises ValueError where it has none."""
-    known = solutions(tuple(sorted(numbers)))
-    if not known:
+    """The worked answer of a puzzle. Raises ValueError where it has none."""
+    found = search(tuple(sorted(numbers)))
+    if found is None:
         raise ValueError(f"{list(numbers)} cannot make {TARGET}")
-    return steps(known[0])
+    return told(numbers, found)
 
 
-def steps(tree: Tree) -> str:
-    """A tree as a worked answer."""
-    left = sorted(_leaves(tree))
-    lines = []
-    for step in walk(tree):
-        parts = value_of(step.left), value_of(step.right)
-        for part in parts:
-            left.remove(part)
-        left = sorted([*left, step.value])
-        said = " ".join(_number(value) for value in left)
-        shown = [_number(part) for part in parts]
-        lines.append(f"{shown[0]} {step.sign} {shown[1]} = {_number(step.value)} (left: {said})")
-    return "\n".join([*lines, f"#### {expression(tree)}"])
+def told(numbers: Sequence[int], found: Search) -> str:
+    """A search as a worked answer."""
+    start = [Fraction(number) for number in numbers]
+    lines = [f"{_line(step, _after(step, start))}: no" for step in found.given_up]
+    left = start
+    for step in found.steps:
+        left = _after(step, left)
+        lines.append(_line(step, left))
+    return "\n".join([*lines, f"#### {expression(found.steps[-1])}"])
 
 
-def _leaves(tree: Tree) -> list[Fraction]:
-    return [Fraction(tree)] if isinstance(tree, int) else [*_leaves(tree.left), *_leaves(tree.right)]
+def _after(step: Step, left: Sequence[Fraction]) -> list[Fraction]:
+    """What is left after a step, in rising order."""
+    rest = list(left)
+    rest.remove(value_of(step.left))
+    rest.remove(value_of(step.right))
+    return sorted([*rest, step.value])
+
+
+def _line(step: Step, left: Sequence[Fraction]) -> str:
+    shown = [_number(value) for value in (value_of(step.left), value_of(step.right), step.value)]
+    said = " ".join(_number(value) for value in left)
+    return f"{shown[0]} {step.sign} {shown[1]} = {shown[2]} (left: {said})"
 
 
 def _number(value: Fraction) -> str:

@@ -18,7 +18,8 @@ from asft import answers
 from asft.errors import DataError
 from asft.registry import plugin
 from asft.tasks.game24 import arithmetic, language
-from asft.tasks.game24.solving import HOW_MANY, LARGEST, TARGET, class_of, solutions, walk
+from asft.tasks.game24.search import search
+from asft.tasks.game24.solving import HOW_MANY, LARGEST, TARGET, class_of, solutions
 from asft.tasks.rows import csv_rows
 from asft.types import Example, Grade
 
@@ -88,8 +89,8 @@ class Game24:
     def solve(self, prompt: str) -> str | None:
         """A solution of the puzzle in a prompt; None where there is no puzzle in it, or no solution."""
         numbers = language.read(prompt)
-        known = solutions(numbers) if numbers is not None else ()
-        return language.expression(known[0]) if known else None
+        found = search(numbers) if numbers is not None else None
+        return language.expression(found.steps[-1]) if found else None
 
     def _generated(self, split: str) -> list[Example]:
         first = SALTS.index(self.salt) * sum(SHARES.values())
@@ -135,13 +136,15 @@ def example(numbers: Sequence[int], tags: Mapping[str, str]) -> Example:
     Tags: solutions (how many it has), fractions (whether it needs any).
     """
     in_order = tuple(sorted(numbers))
-    best = solutions(in_order)[0]
-    needed = any(step.value.denominator > 1 for step in walk(best))
+    found = search(in_order)
+    if found is None:
+        raise ValueError(f"{list(numbers)} cannot make {TARGET}")
+    needed = any(step.value.denominator > 1 for step in found.steps)
     return Example.make(
         task="game24",
         prompt=language.question(numbers),
-        answer=language.expression(best),
-        completion=language.work(numbers),
+        answer=language.expression(found.steps[-1]),
+        completion=language.told(numbers, found),
         tags={"solutions": class_of(in_order) or "", "fractions": "yes" if needed else "no", **tags},
     )
 

@@ -3,20 +3,11 @@
 import random
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import combinations_with_replacement
 
 from asft.tasks.game24 import arithmetic, language
-from asft.tasks.game24.solving import (
-    CLASSES,
-    HOW_MANY,
-    LARGEST,
-    TARGET,
-    Sign,
-    Step,
-    class_of,
-    draw,
-    solutions,
-    value_of,
-)
+from asft.tasks.game24.search import search
+from asft.tasks.game24.solving import CLASSES, HOW_MANY, LARGEST, TARGET, Sign, Step, class_of, draw, value_of
 from asft.tasks.game24.task import Game24
 from asft.teachers.rules.puzzles.marks import marked
 from asft.types import Example
@@ -38,28 +29,34 @@ class Four:
         return language.question(self.numbers)
 
     def another(self, rng: random.Random, change: int) -> "Four | None":
-        known = class_of(self.numbers)
-        if known is None:
+        found = search(self.numbers)
+        if found is None:
             return None
-        # The fewer solutions, the harder.
-        wanted = CLASSES[min(max(CLASSES.index(known) - change, 0), len(CLASSES) - 1)]
         largest = min(max(LARGEST, *self.numbers), _MOST)
-        new = draw(rng, wanted, largest)
+        # The fewer solutions, the harder.
+        hardness = CLASSES.index(class_of(self.numbers) or CLASSES[0])
+        wanted = CLASSES[min(max(hardness - change, 0), len(CLASSES) - 1)]
+        alike = _alike(self.numbers, found.steps[0], largest)
+        rng.shuffle(alike)
+        new = next((numbers for numbers in alike if class_of(numbers) == wanted), self.numbers)
         while new == self.numbers:
             new = draw(rng, wanted, largest)
         return Four(numbers=new)
 
     def worked(self, slips: random.Random | None) -> str | None:
-        known = solutions(self.numbers)
-        if not known:
+        found = search(self.numbers)
+        if found is None:
             return None
-        return language.steps(known[0] if slips is None else _slipped(known[0], slips))
+        if slips is not None:
+            found = replace(found, steps=(*found.steps[:-1], _slipped(found.steps[-1], slips)))
+        return language.told(self.numbers, found)
 
     def mark(self, answer: str) -> tuple[int, str] | None:
-        known = solutions(self.numbers)
-        if not known:
+        found = search(self.numbers)
+        if found is None:
             return None
-        asked = Example.make(task="game24", prompt=self.question, answer=language.expression(known[0]))
+        reference = language.expression(found.steps[-1])
+        asked = Example.make(task="game24", prompt=self.question, answer=reference)
         grade = _TASK.grade(asked, answer)
         shown = [one for one in arithmetic.find(answer) if len(one.sides) > 1 and not _is_whole(one)]
         steps = [_holds(one) for one in shown]
@@ -68,14 +65,25 @@ class Four:
         return marked(answer, grade, steps, near=near)
 
 
-def _slipped(tree: "int | Step", rng: random.Random) -> "int | Step":
-    """The same with another sign at the end, by which it is 24 in nobody's arithmetic but the writer's."""
-    if isinstance(tree, int):
-        return tree
-    left, right = value_of(tree.left), value_of(tree.right)
+def _alike(numbers: tuple[int, ...], step: Step, largest: int) -> list[tuple[int, ...]]:
+    """Puzzles that are the same once their first step is done: two other numbers give the same result."""
+    rest = list(numbers)
+    rest.remove(int(value_of(step.left)))
+    rest.remove(int(value_of(step.right)))
+    alike = set()
+    for low, high in combinations_with_replacement(range(1, largest + 1), 2):
+        results = (low + high, high - low, low * high, Fraction(high, low), Fraction(low, high))
+        if step.value in results:
+            alike.add(tuple(sorted([*rest, low, high])))
+    return sorted(alike - {numbers})
+
+
+def _slipped(step: Step, rng: random.Random) -> Step:
+    """The same with another sign, by which it is 24 in nobody's arithmetic but the writer's."""
+    left, right = value_of(step.left), value_of(step.right)
     given: dict[Sign, Fraction] = {"+": left + right, "-": left - right, "*": left * right}
     signs = [sign for sign, value in given.items() if value != TARGET]
-    return replace(tree, sign=rng.choice(signs))
+    return replace(step, sign=rng.choice(signs))
 
 
 def _is_whole(equation: arithmetic.Equation) -> bool:
