@@ -29,6 +29,7 @@ from asft.stats.intervals import (
 )
 from asft.stats.labels import Classified, LabelCounts, classified
 from asft.stats.ranks import spearman
+from asft.stats.reaching import ReachRatio, reach_ratio, spent_to_reach
 from asft.stats.resampling import BLOCK
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "Interval",
     "LabelCounts",
     "Point",
+    "ReachRatio",
     "WinRates",
     "area_difference",
     "band",
@@ -57,7 +59,9 @@ __all__ = [
     "paired",
     "paired_bootstrap",
     "pass_at_k",
+    "reach_ratio",
     "spearman",
+    "spent_to_reach",
     "wilson",
     "win_rates",
 ]

@@ -124,8 +124,8 @@ class Curve:
     def area(self, low: float, high: float) -> Floats:
         """The table whose mean is the area under the curve over the way from low to high.
 
-        That is a mean accuracy: by trapezoids, as the curve is straight between its points. It counts what is learnt early for more
-        than the end point does. Raises ValueError as `at` does.
+        That is a mean accuracy: by trapezoids, as the curve is straight between its points. It counts what is
+        learnt early for more than the end point does. Raises ValueError as `at` does.
         """
         self._within(low, high)
         if not low < high:

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
@@ -71,6 +72,20 @@ def noise(table: Floats) -> Noise:
         error=math.sqrt(max(total, 0.0) / (seeds * items)),
         freedom=total * total / spread if spread else float(seeds - 1),
     )
+
+
+def calibrated_edge(table: Floats, means: Floats, level: float) -> float:
+    """How large a share of resamples to leave out on each side for an interval that holds with few seeds.
+
+    For figures that are no means, and so have no t distribution: `table` is that of a mean that the figure
+    goes up and down with, `means` its resampled means. The edge is that at which their percentile interval
+    gets the width of the interval of `estimate`. Without spread it is (1 - level) / 2.
+    """
+    spread = float(means.std())
+    if not spread > 0:
+        return (1 - checked(level)) / 2
+    found = noise(table)
+    return NormalDist().cdf(-t_quantile(checked(level), found.freedom) * found.error / spread)
 
 
 def estimate(
