@@ -53,10 +53,10 @@ def line_chart(points: Sequence[Point], *, title: str, unit: str, write_x: Calla
     parts = []
     for tick in y_ticks:
         y = y_of(tick / 100)
-        parts.append(_line(LEFT, y, right, y, "grid"))
-        parts.append(_text(LEFT - 8, y + 4, f"{tick:g}%", "tick end"))
-    parts += [_text(x_of(tick), bottom + 18, write_x(tick), "tick middle") for tick in x_ticks]
-    parts.append(_text((LEFT + right) / 2, HEIGHT - 8, unit, "axis middle"))
+        parts.append(stroke(LEFT, y, right, y, "grid"))
+        parts.append(words(LEFT - 8, y + 4, f"{tick:g}%", "tick end"))
+    parts += [words(x_of(tick), bottom + 18, write_x(tick), "tick middle") for tick in x_ticks]
+    parts.append(words((LEFT + right) / 2, HEIGHT - 8, unit, "axis middle"))
     upper = [(point.x, point.accuracy.high) for point in points]
     lower = [(point.x, point.accuracy.low) for point in reversed(points)]
     parts.append(Markup('<polygon class="band" points="{}"/>').format(path([*upper, *lower])))
@@ -66,7 +66,7 @@ def line_chart(points: Sequence[Point], *, title: str, unit: str, write_x: Calla
     for place, point in enumerate(points):
         x, now = x_of(point.x), point.accuracy
         if len(points) == 1:
-            parts.append(_line(x, y_of(now.low), x, y_of(now.high), "whisker"))
+            parts.append(stroke(x, y_of(now.low), x, y_of(now.high), "whisker"))
         said = (
             f"{point.label}: {percent(now.share)} ({percent(now.low)} to {percent(now.high)}) "
             f"at {write_x(point.x)} {unit}"
@@ -74,9 +74,9 @@ def line_chart(points: Sequence[Point], *, title: str, unit: str, write_x: Calla
         dot = Markup('<circle class="dot" cx="{:.1f}" cy="{:.1f}" r="4"><title>{}</title></circle>')
         parts.append(dot.format(x, y_of(now.share), said))
         if place in labelled:
-            parts.append(_text(x, y_of(now.share) - 11, percent(now.share), "value middle"))
+            parts.append(words(x, y_of(now.share) - 11, percent(now.share), "value middle"))
     told = "; ".join(f"{point.label} {percent(point.accuracy.share)}" for point in points)
-    return _svg(WIDTH, HEIGHT, title, f"Accuracy with its 95% interval against {unit}: {told}.", parts)
+    return drawing(WIDTH, HEIGHT, title, f"Accuracy with its 95% interval against {unit}: {told}.", parts)
 
 
 def _with_room(places: Sequence[float]) -> set[int]:
@@ -115,10 +115,10 @@ def histogram(scores: Scores, *, most: int) -> Markup:
                     "<title>{}</title></rect>"
                 )
                 parts.append(bar.format(kind, x_of(low) + 0.5, base, x_of(high) - x_of(low) - 1, tall, said))
-    parts.append(_line(14, bottom, right, bottom, "base"))
+    parts.append(stroke(14, bottom, right, bottom, "base"))
     marks = ticks(first, last, 5)
     parts += [
-        _text(x_of(tick), bottom + 17, signed(f"{tick:g}"), "tick middle")
+        words(x_of(tick), bottom + 17, signed(f"{tick:g}"), "tick middle")
         for tick in marks
         if first <= tick <= last
     ]
@@ -126,15 +126,15 @@ def histogram(scores: Scores, *, most: int) -> Markup:
     told = [f"median {of_which} {decimal(value, 2)}" for value, of_which in medians if value is not None]
     if scores.median_asked is not None:
         x = x_of(scores.median_asked)
-        parts.append(_line(x, top - 6, x, bottom, "median"))
+        parts.append(stroke(x, top - 6, x, bottom, "median"))
         side = "end" if x > WIDTH / 2 else "start"
         shift = -6 if side == "end" else 6
         parts.append(
-            _text(x + shift, top - 8, f"median asked {decimal(scores.median_asked, 2)}", f"value {side}")
+            words(x + shift, top - 8, f"median asked {decimal(scores.median_asked, 2)}", f"value {side}")
         )
     asked_of = f"{sum(scores.asked)} of {plural(sum(scores.asked) + sum(scores.others), 'seed')} asked about"
     title = f"Scores in round {scores.round}"
-    return _svg(WIDTH, height, title, "; ".join([asked_of, *told]) + ".", parts)
+    return drawing(WIDTH, height, title, "; ".join([asked_of, *told]) + ".", parts)
 
 
 def dumbbell(before: Accuracy, after: Accuracy, *, moved: Moved) -> Markup:
@@ -147,16 +147,20 @@ def dumbbell(before: Accuracy, after: Accuracy, *, moved: Moved) -> Markup:
     old, new = x_of(before.share), x_of(after.share)
     kind = {"rose": "rise", "fell": "fall", "no": "unsure"}[moved]
     parts = [
-        _line(x_of(0), y, x_of(1), y, "grid"),
-        _line(old, y, new, y, f"step {kind}"),
+        stroke(x_of(0), y, x_of(1), y, "grid"),
+        stroke(old, y, new, y, f"step {kind}"),
         Markup('<circle class="old" cx="{:.1f}" cy="{}" r="4"/>').format(old, y),
         Markup('<circle class="new {}" cx="{:.1f}" cy="{}" r="4.5"/>').format(kind, new, y),
     ]
     title = f"from {percent(before.share)} to {percent(after.share)}"
-    return _svg(width, 18, title, "", parts, "dumbbell")
+    return drawing(width, 18, title, "", parts, "dumbbell")
 
 
-def heat_map(labels: Sequence[str], values: Sequence[Sequence[float | None]]) -> Markup:
+def heat_map(
+    labels: Sequence[str],
+    values: Sequence[Sequence[float | None]],
+    title: str = "Rank correlation of every two criteria",
+) -> Markup:
     """A square per pair, the stronger the further from 0, in one colour above it and another below.
 
     Rows are named, and numbered as the columns are.
@@ -166,9 +170,9 @@ def heat_map(labels: Sequence[str], values: Sequence[Sequence[float | None]]) ->
     parts = []
     for row, label in enumerate(labels):
         y = top + row * cell
-        parts.append(_text(room - 30, y + cell / 2 + 4, label, "tick end"))
-        parts.append(_text(room - 12, y + cell / 2 + 4, f"{row + 1}", "tick middle"))
-        parts.append(_text(room + (row + 0.5) * cell, 14, f"{row + 1}", "tick middle"))
+        parts.append(words(room - 30, y + cell / 2 + 4, label, "tick end"))
+        parts.append(words(room - 12, y + cell / 2 + 4, f"{row + 1}", "tick middle"))
+        parts.append(words(room + (row + 0.5) * cell, 14, f"{row + 1}", "tick middle"))
         for column, value in enumerate(values[row]):
             x = room + column * cell
             square = Markup(
@@ -180,11 +184,11 @@ def heat_map(labels: Sequence[str], values: Sequence[Sequence[float | None]]) ->
             size, said = cell - 2, "unknown" if value is None else decimal(value, 2)
             parts.append(square.format(kind, x + 1, y + 1, size, size, strength, label, labels[column], said))
             shown = "?" if value is None else said
-            parts.append(_text(x + cell / 2, y + cell / 2 + 4, shown, "heat middle"))
+            parts.append(words(x + cell / 2, y + cell / 2 + 4, shown, "heat middle"))
     pairs = [(a, b) for a in range(len(labels)) for b in range(a)]
     told = "; ".join(f"{labels[a]} and {labels[b]} {decimal(values[a][b], 2)}" for a, b in pairs)
     width, height = room + cell * len(labels), top + cell * len(labels)
-    drawn = _svg(width, height, "Rank correlation of every two criteria", f"{told}.", parts, "heat")
+    drawn = drawing(width, height, title, f"{told}.", parts, "heat")
     return Markup('<div class="wide">{}</div>').format(drawn)
 
 
@@ -196,9 +200,10 @@ def bar(value: int, most: int) -> Markup:
     return Markup('<svg class="bar" viewBox="0 0 {} 4" aria-hidden="true">{}</svg>').format(width, rect)
 
 
-def _svg(
+def drawing(
     width: int, height: int, title: str, description: str, parts: Sequence[Markup], kind: str = "chart"
 ) -> Markup:
+    """A figure of its parts, told in words for those who cannot see it."""
     # Of its own size, not of the page's, where every part has one.
     size = Markup(' width="{}"').format(width) if kind == "heat" else Markup("")
     described = Markup("<desc>{}</desc>").format(description) if description else Markup("")
@@ -207,11 +212,13 @@ def _svg(
     )
 
 
-def _line(x1: float, y1: float, x2: float, y2: float, kind: str) -> Markup:
+def stroke(x1: float, y1: float, x2: float, y2: float, kind: str) -> Markup:
+    """A straight line of some class."""
     return Markup('<line class="{}" x1="{:.1f}" y1="{:.1f}" x2="{:.1f}" y2="{:.1f}"/>').format(
         kind, x1, y1, x2, y2
     )
 
 
-def _text(x: float, y: float, content: str, kind: str) -> Markup:
+def words(x: float, y: float, content: str, kind: str) -> Markup:
+    """Text of some class."""
     return Markup('<text class="{}" x="{:.1f}" y="{:.1f}">{}</text>').format(kind, x, y, content)
