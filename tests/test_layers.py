@@ -46,6 +46,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "asft.budget",
         "asft.needs",
         "asft.passed_on",
+        "asft.starter",
         "asft.teachers.vllm.settings",
     },
     "asft.measurements": {"asft.types", "asft.rundir"},

@@ -120,7 +120,7 @@ def _run(arguments: argparse.Namespace, given: list[str]) -> int:
     from asft import loop, report
     from asft.progress import Progress
 
-    source = arguments.recipe.read_text(encoding="utf-8")
+    source = recipe.source(arguments.recipe)
     if arguments.overrides:
         source = "".join(f"# --set {override}\n" for override in arguments.overrides) + source
     loop.run(

@@ -12,11 +12,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from asft import needs, passed_on, registry
 from asft.budget import Budget
 from asft.errors import AsftError, RecipeError
+from asft.recipe.extending import joined, overlay, preset, source
 from asft.recipe.overrides import options, override, put
 from asft.recipe.sections import (
     DataOptions,
@@ -42,9 +41,12 @@ __all__ = [
     "look",
     "look_at",
     "options",
+    "overlay",
     "override",
+    "preset",
     "put",
     "read",
+    "source",
 ]
 
 
@@ -135,18 +137,7 @@ def read(given: Mapping[str, Any]) -> Recipe:
 
 def look(path: Path, overrides: Iterable[str] = ()) -> Reading:
     """Read a recipe as far as it goes. Raises RecipeError where the file holds none."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise RecipeError(f"there is no recipe {path}; `asft init DIR` writes one to start from") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{path} cannot be read: {error}") from error
-    try:
-        given = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise RecipeError(f"{path} is no YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(given, dict):
-        raise RecipeError(f"{path} holds no keys; see `asft init DIR` for a recipe to start from")
+    given = joined(path)
     for written in overrides:
         override(given, written)
     given.setdefault("name", path.stem)
