@@ -29,6 +29,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "asft.answers": {"asft.types", "asft.latex", "asft.symbolic"},
     "asft.registry": {"asft.errors"},
     "asft.prompts": {"asft.types", "asft.errors"},
+    "asft.flops.*": {"asft.errors"},
     "asft.budget": {"asft.types", "asft.errors", "asft.registry"},
     "asft.journal.*": {"asft.types", "asft.errors", "asft.budget", "asft.rundir"},
     "asft.probe.*": {"asft.errors", "asft.teachers.openai.*"},
