@@ -16,9 +16,10 @@ from asft.stats.arms import (
     end_difference,
     win_rates,
 )
-from asft.stats.changes import holm, mcnemar_exact
+from asft.stats.changes import Changed, changed, holm, mcnemar_exact, mcnemar_mid_p
 from asft.stats.curves import Curve, Point, paired
 from asft.stats.estimates import Estimate, estimate
+from asft.stats.gaps import Gap, group_gaps
 from asft.stats.intervals import (
     Difference,
     Interval,
@@ -28,39 +29,57 @@ from asft.stats.intervals import (
     wilson,
 )
 from asft.stats.labels import Classified, LabelCounts, classified
-from asft.stats.ranks import spearman
+from asft.stats.picked import Agreement, Overlap, agreement, overlap
+from asft.stats.ranks import Correlation, Fidelity, Written, fidelity, spearman, spearman_interval
 from asft.stats.reaching import ReachRatio, reach_ratio, spent_to_reach
+from asft.stats.recovered import Recovered, gap_recovered
 from asft.stats.resampling import BLOCK
 
 __all__ = [
     "BLOCK",
+    "Agreement",
     "Areas",
+    "Changed",
     "Classified",
+    "Correlation",
     "Curve",
     "Difference",
     "Estimate",
+    "Fidelity",
+    "Gap",
     "Interval",
     "LabelCounts",
+    "Overlap",
     "Point",
     "ReachRatio",
+    "Recovered",
     "WinRates",
+    "Written",
+    "agreement",
     "area_difference",
     "band",
     "bootstrap",
+    "changed",
     "classified",
     "difference_at",
     "differences",
     "end_difference",
     "estimate",
+    "fidelity",
+    "gap_recovered",
+    "group_gaps",
     "hierarchical_bootstrap",
     "holm",
     "majority",
     "mcnemar_exact",
+    "mcnemar_mid_p",
+    "overlap",
     "paired",
     "paired_bootstrap",
     "pass_at_k",
     "reach_ratio",
     "spearman",
+    "spearman_interval",
     "spent_to_reach",
     "wilson",
     "win_rates",

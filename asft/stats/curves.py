@@ -6,15 +6,15 @@ by seed and item by item, and its interval is that of any table.
 """
 
 from collections import Counter
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from asft.stats.resampling import Floats
 
-Item = tuple[Hashable, int]
-"""What stands for a test item, and how often it stood before in the same split."""
+Item = tuple[str, int]
+"""The id of a test item, and how often it stood before in the same split."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,8 +23,8 @@ class Point:
 
     spent: float
     """How much of the budget was gone, on whichever axis: examples, tokens, dollars, FLOPs."""
-    grades: Sequence[tuple[Hashable, float | None]]
-    """Test item and grade. Only 1.0 is right; None is not. An item that comes twice is two items."""
+    grades: Sequence[tuple[str, float | None]]
+    """Id of the test item, and grade. Only 1.0 is right; None is not. One that comes twice is two items."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -177,7 +177,7 @@ def paired(first: Curve, second: Curve) -> tuple[Curve, Curve]:
 
 
 def _by_item(point: Point) -> dict[Item, float]:
-    seen: Counter[Hashable] = Counter()
+    seen: Counter[str] = Counter()
     grades = {}
     for item, grade in point.grades:
         grades[item, seen[item]] = float(grade == 1.0)

@@ -29,7 +29,7 @@ def curve(right: Floats, spent: tuple[float, ...] | None = None, seeds: tuple[in
     axis = np.array(spent if spent is not None else [100.0 * point for point in range(right.shape[1])])
     return Curve(
         seeds=seeds or tuple(range(len(right))),
-        items=tuple((number, 0) for number in range(right.shape[2])),
+        items=tuple((str(number), 0) for number in range(right.shape[2])),
         axis=np.tile(axis, (len(right), 1)),
         right=np.asarray(right, np.float64),
     )

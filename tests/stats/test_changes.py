@@ -2,7 +2,7 @@ import itertools
 
 import pytest
 
-from asft.stats import holm, mcnemar_exact
+from asft.stats import changed, holm, mcnemar_exact, mcnemar_mid_p
 
 
 @pytest.mark.parametrize(("gained", "lost"), [(0, 0), (1, 0), (5, 0), (6, 1), (3, 3), (4, 9)])
@@ -27,6 +27,27 @@ def test_mcnemar_stays_a_number_for_thousands_of_changes() -> None:
 def test_mcnemar_refuses_negative_counts() -> None:
     with pytest.raises(ValueError, match="cannot be negative"):
         mcnemar_exact(-1, 2)
+
+
+@pytest.mark.parametrize(("gained", "lost"), [(0, 0), (1, 0), (5, 0), (6, 1), (3, 3), (4, 9)])
+def test_the_mid_p_counts_half_of_those_ways_that_are_as_far_as_what_came_out(gained: int, lost: int) -> None:
+    flips = [abs(sum(flip)) for flip in itertools.product((-1, 1), repeat=gained + lost)]
+    far = abs(gained - lost)
+    ways = sum((way > far) + (way == far) / 2 for way in flips) if far else len(flips)
+    assert mcnemar_mid_p(gained, lost) == pytest.approx(ways / len(flips))
+
+
+def test_the_mid_p_of_6_gained_and_1_lost() -> None:
+    # 2 * C(7,0) / 2^7 + C(7,1) / 2^7 = 9 / 128
+    assert mcnemar_mid_p(6, 1) == mcnemar_mid_p(1, 6) == 9 / 128
+
+
+def test_changed_items_are_those_that_one_of_two_students_has_right() -> None:
+    found = changed([1.0, 0.0, None, 0.5, 1.0], [1.0, 1.0, 1.0, 1.0, None])
+    assert (found.items, found.gained, found.lost) == (5, 3, 1)
+    assert (found.exact, found.mid_p) == (mcnemar_exact(3, 1), mcnemar_mid_p(3, 1))
+    with pytest.raises(ValueError, match="1 and 2 grades are no pairs"):
+        changed([1.0], [1.0, 0.0])
 
 
 def test_holm_multiplies_by_the_tests_that_are_left_and_never_falls() -> None:

@@ -19,7 +19,7 @@ def curve(accuracies: list[float], axis: list[float], items: int = 10) -> Curve:
     right = np.arange(items) < np.round(np.array(accuracies)[:, None] * items)
     return Curve(
         seeds=(0,),
-        items=tuple((number, 0) for number in range(items)),
+        items=tuple((str(number), 0) for number in range(items)),
         axis=np.array([axis], np.float64),
         right=right[None].astype(float),
     )
@@ -33,7 +33,7 @@ def drawn(
     share = np.array(accuracies)[None, :, None] + draw.uniform(-spread, spread, size=(seeds, 1, 1))
     return Curve(
         seeds=tuple(range(seeds)),
-        items=tuple((number, 0) for number in range(items)),
+        items=tuple((str(number), 0) for number in range(items)),
         axis=np.tile(100.0 * np.arange(len(accuracies)), (seeds, 1)),
         right=(draw.random((seeds, len(accuracies), items)) < share).astype(float),
     )
@@ -69,7 +69,7 @@ def test_what_was_reached_before_the_first_point_is_not_known() -> None:
 def test_the_mean_curve_is_that_of_all_seeds_at_their_mean_spending() -> None:
     two = Curve(
         seeds=(0, 1),
-        items=((0, 0),),
+        items=(("0", 0),),
         axis=np.array([[0.0, 100.0], [0.0, 300.0]]),
         right=np.array([[[0.0], [1.0]], [[0.0], [0.0]]]),
     )
@@ -140,7 +140,7 @@ def test_the_bounds_agree_with_every_resample_counted_out() -> None:
     first = np.array([[[0.0, 0.1], [0.2, 0.3], [0.5, 0.4]], [[0.0, 0.0], [0.3, 0.1], [0.6, 0.5]]])
     second = np.array([[[0.0, 0.1], [0.6, 0.3], [0.8, 0.9]], [[0.0, 0.0], [0.4, 0.5], [0.7, 0.8]]])
     one, two = (
-        Curve(seeds=(0, 1), items=((0, 0), (1, 0)), axis=np.tile(np.arange(3.0), (2, 1)), right=table)
+        Curve(seeds=(0, 1), items=(("0", 0), ("1", 0)), axis=np.tile(np.arange(3.0), (2, 1)), right=table)
         for table in (first, second)
     )
     found = reach_ratio(one, two, rng(), resamples=3000)
