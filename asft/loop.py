@@ -17,6 +17,7 @@ from asft.recipe import Recipe
 from asft.rundir import RunDir, read_json, write_json, write_text
 from asft.steps import Line
 from asft.stop import ending_well
+from asft.workers.group import Group
 
 OURS = (
     ".lock",
@@ -48,7 +49,12 @@ def run(
     find each other's finished steps. SIGTERM ends it like Ctrl-C: what has arrived is put on the disk first.
     Raises RunError where the directory holds another run, or where a round accepts nothing.
     """
-    with ending_well(progress), RunDir(out, shared) as where, steps.living_teacher(recipe):
+    with (
+        ending_well(progress),
+        RunDir(out, shared) as where,
+        steps.living_teacher(recipe),
+        Group(recipe.workers, where.path, recipe.settings, progress) as workers,
+    ):
         if redo is not None:
             where.redo(redo)
         _open(recipe, where, source, command)
@@ -59,6 +65,7 @@ def run(
                 journal=replies,
                 progress=progress,
                 begin=lambda: _go_on(recipe, where, source, progress),
+                workers=workers if recipe.workers.processes > 1 else None,
             )
             steps.evaluate(line, 0)
             done = [steps.summarise(line, 0)]

@@ -28,7 +28,7 @@ def origin(recipe: Recipe, command: Sequence[str]) -> dict[str, Any]:
         "task": recipe.settings["task"],
         "student": recipe.settings["student"],
         "versions": versions(),
-        "hardware": hardware(),
+        "hardware": hardware(recipe.workers.processes),
         "changes": [],
     }
 
@@ -40,7 +40,7 @@ def changed(
 
     `about` is run.json, and `lock` the settings under which the run was up to here.
     """
-    here = {"versions": versions(), "hardware": hardware()}
+    here = {"versions": versions(), "hardware": hardware(recipe.workers.processes)}
     # The last change names all that it changed to; the run's start names the rest.
     before = {**about, **{key: value for one in about.get("changes", []) for key, value in one.items()}}
     extended = list(
@@ -73,8 +73,8 @@ def versions() -> dict[str, str]:
     return found
 
 
-def hardware() -> dict[str, Any]:
-    """What it runs on; the same results byte for byte are promised on the same."""
+def hardware(workers: int = 1) -> dict[str, Any]:
+    """What it runs on, with so many workers; the same results byte for byte are promised on the same."""
     import torch
 
     return {
@@ -82,6 +82,7 @@ def hardware() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.release()}",
         "threads": torch.get_num_threads(),
         "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        **({"workers": workers} if workers > 1 else {}),
     }
 
 

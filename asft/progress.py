@@ -3,7 +3,27 @@
 import shutil
 import sys
 import time
-from typing import TextIO
+from typing import Protocol, TextIO
+
+
+class Tells(Protocol):
+    """Whoever tells how a run goes on: `Progress`, or one that passes on to it from another process."""
+
+    def start(self, title: str, total: int | None = None) -> None:
+        """See `Progress`."""
+        ...
+
+    def update(self, done: int, note: str = "", total: int | None = None) -> None:
+        """See `Progress`."""
+        ...
+
+    def end(self, note: str = "") -> None:
+        """See `Progress`."""
+        ...
+
+    def say(self, text: str) -> None:
+        """See `Progress`."""
+        ...
 
 
 class Progress:

@@ -38,6 +38,25 @@ MAY_IMPORT: dict[str, set[str]] = {
     "asft.engine.*": {"asft.types", "asft.errors", "asft.budget", "asft.journal"},
     "asft.rundir": {"asft.errors"},
     "asft.progress": set(),
+    "asft.workers": set(),
+    "asft.workers.wire": set(),
+    "asft.workers.ranks": set(),
+    "asft.workers.group": {
+        "asft.errors",
+        "asft.progress",
+        "asft.recipe",
+        "asft.teachers.vllm.*",
+        "asft.workers.wire",
+    },
+    "asft.workers.__main__": {
+        "asft.errors",
+        "asft.journal",
+        "asft.progress",
+        "asft.recipe",
+        "asft.rundir",
+        "asft.steps",
+        "asft.workers.*",
+    },
     "asft.passed_on": set(),
     "asft.needs": {"asft.types", "asft.errors"},
     "asft.recipe.*": {
@@ -60,6 +79,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "asft.measurements",
         "asft.needs",
         "asft.rundir",
+        "asft.workers.ranks",
     },
     "asft.evaluate.*": {
         "asft.types",
@@ -70,6 +90,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "asft.measure.*",
         "asft.recipe",
         "asft.stats",
+        "asft.workers.ranks",
     },
     "asft.grades": {"asft.types"},
     "asft.endpoints": {"asft.engine.*", "asft.recipe"},
@@ -101,6 +122,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "asft.prompts",
         "asft.recipe",
         "asft.rundir",
+        "asft.workers.*",
     },
     "asft.loop": {
         "asft.errors",
@@ -112,6 +134,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "asft.rundir",
         "asft.stop",
         "asft.train.*",
+        "asft.workers.group",
     },
     "asft.datafiles": {"asft.rundir"},
     "asft.origin": {"asft.recipe", "asft.rundir"},
@@ -340,7 +363,9 @@ IMPORTS_HEAVY = {
     "asft.steps.summary",
     "asft.steps.training",
     "asft.steps.turns",
+    "asft.steps.work",
     "asft.loop",
+    "asft.workers.__main__",
 }
 
 # The registry imports what a name stands for; nobody else imports by a computed name, which no table sees.

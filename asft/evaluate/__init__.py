@@ -6,12 +6,13 @@ from typing import Any
 from asft import decoder
 from asft.evaluate.asking import Asking, asking_by
 from asft.evaluate.labels import labelled
-from asft.evaluate.likelihood import chosen
+from asft.evaluate.likelihood import chosen, compared
 from asft.evaluate.summary import summarise
 from asft.measure.answers import graded
 from asft.recipe import EvaluateOptions
 from asft.student import Loaded, prompt_texts
 from asft.types import Answer, Example, Task
+from asft.workers.ranks import ALONE, Ranks
 
 __all__ = ["Asking", "asked", "asking_by", "evaluate", "passes", "summarise"]
 
@@ -30,6 +31,7 @@ def evaluate(
     batch_size: int,
     by: decoder.Decoder | None = None,
     progress: Told | None = None,
+    ranks: Ranks = ALONE,
 ) -> list[dict[str, Any]]:
     """One row per example, in their order: example_id, text, finish, grade, final, tags.
 
@@ -37,12 +39,39 @@ def evaluate(
     nll of each. `samples` has the answers that are drawn beside it, where they are wanted; they depend on
     `seed`, the example and their index alone. `by`: who decodes; None: the student in memory. `progress` is
     told how many answers are there, of `passes` per example. `label` has the label that is right and the one
-    that was given, where the task is a classification. Raises DataError where the task has no choices.
+    that was given, where the task is a classification. Of `ranks` each takes its share of the examples; all
+    return the same. Raises DataError where the task has no choices.
     """
     options, asking = options or EvaluateOptions(), asking or Asking()
-    if options.by != "answers":
+    mine = ranks.share([len(example.prompt) for example in examples])
+
+    def told(done: int) -> None:
+        if progress:
+            progress(min(done * ranks.count, len(examples) * passes(options)))
+
+    share = [examples[i] for i in mine]
+    if options.by == "answers":
+        rows = _answered(loaded, task, share, options, asking, seed, max_new_tokens, batch_size, by, told)
+    else:
+        listed = compared(task, examples)
+        choices = [listed[i] for i in mine]
         mean = options.by == "mean_likelihood"
-        return labelled(task, examples, chosen(loaded, task, examples, asking, mean=mean, progress=progress))
+        rows = chosen(loaded, task, share, choices, asking, mean=mean, progress=told)
+    return labelled(task, examples, ranks.in_place(mine, rows))
+
+
+def _answered(
+    loaded: Loaded,
+    task: Task,
+    examples: Sequence[Example],
+    options: EvaluateOptions,
+    asking: Asking,
+    seed: int,
+    max_new_tokens: int,
+    batch_size: int,
+    by: decoder.Decoder | None,
+    progress: Told,
+) -> list[dict[str, Any]]:
     prompts = [asking.prompt(example.prompt) for example in examples]
     how: dict[str, Any] = {
         "max_new_tokens": max_new_tokens,
@@ -58,8 +87,7 @@ def evaluate(
     if options.samples is not None:
 
         def told(done: int) -> None:
-            if progress:
-                progress(len(examples) + done)
+            progress(len(examples) + done)
 
         k, temperature, top_p = options.samples.k, options.samples.temperature, options.samples.top_p
         ids = [example.id for example in examples]
@@ -69,7 +97,7 @@ def evaluate(
         flat = [one.answer for several in drawn for one in several]
         marked = list(map(_plain, graded(task, [example for example in examples for _ in range(k)], flat)))
         rows = [{**row, "samples": marked[n * k : (n + 1) * k]} for n, row in enumerate(rows)]
-    return labelled(task, examples, rows)
+    return rows
 
 
 def passes(options: EvaluateOptions) -> int:

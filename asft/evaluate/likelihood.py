@@ -14,21 +14,8 @@ from asft.student import Loaded, answer_ids, prompt_ids
 from asft.types import Chooses, Example, Task, TokenStats
 
 
-def chosen(
-    loaded: Loaded,
-    task: Task,
-    examples: Sequence[Example],
-    asking: Asking,
-    *,
-    mean: bool,
-    progress: Callable[[int], None] | None,
-) -> list[dict[str, Any]]:
-    """One row per example, as `evaluate` has them; `choices` has each with its nll in nats.
-
-    `mean`: per token, which does not hold the length of a choice against it. Of equally likely choices the
-    first is taken; an example with less than two has the empty answer. Raises DataError for a task without
-    choices.
-    """
+def compared(task: Task, examples: Sequence[Example]) -> list[tuple[str, ...]]:
+    """The choices of each example. Raises DataError for a task without choices."""
     if not isinstance(task, Chooses):
         raise DataError(
             f"evaluate.by: the task {type(task).__name__} lists no choices to compare; take one that does "
@@ -40,6 +27,24 @@ def chosen(
             f"evaluate.by: none of the {len(examples)} examples has two choices to compare; "
             "take `by: answers`"
         )
+    return listed
+
+
+def chosen(
+    loaded: Loaded,
+    task: Task,
+    examples: Sequence[Example],
+    listed: Sequence[tuple[str, ...]],
+    asking: Asking,
+    *,
+    mean: bool,
+    progress: Callable[[int], None],
+) -> list[dict[str, Any]]:
+    """One row per example, as `evaluate` has them; `choices` has each of the `listed` with its nll in nats.
+
+    `mean`: per token, which does not hold the length of a choice against it. Of equally likely choices the
+    first is taken; an example with less than two has the empty answer.
+    """
     prompts = prompt_ids(loaded.tokenizer, [asking.prompt(example.prompt) for example in examples])
     rows: list[scorer.Row] = [
         (prompt, answer)
@@ -49,8 +54,7 @@ def chosen(
     ]
 
     def told(done: int) -> None:
-        if progress:
-            progress(done * len(examples) // len(rows))
+        progress(done * len(examples) // len(rows))
 
     found = iter(scorer.score(loaded, rows, progress=told))
     return [

@@ -24,6 +24,7 @@ from asft.recipe.sections import (
     SampleOptions,
     StudentOptions,
     StudentVLLM,
+    WorkerOptions,
 )
 from asft.types import Chooses, Criterion, Filter, Need, Selector, Task, Teacher, Writer
 
@@ -37,6 +38,7 @@ __all__ = [
     "SampleOptions",
     "StudentOptions",
     "StudentVLLM",
+    "WorkerOptions",
     "load",
     "look",
     "look_at",
@@ -78,6 +80,7 @@ class Recipe:
     lora: Mapping[str, Any]
     budget: Budget
     engine: EngineOptions
+    workers: WorkerOptions
     settings: Mapping[str, Any]
     """Everything above as plain data, defaults written out; what the lock file holds."""
 
@@ -95,6 +98,7 @@ _SECTIONS: Mapping[str, type[Any]] = {
     "evaluate": EvaluateOptions,
     "budget": Budget,
     "engine": EngineOptions,
+    "workers": WorkerOptions,
 }
 _NUMBERS = {"seed": 0, "rounds": 3, "per_round": None, "max_drafts": None}
 _KEYS = ("name", "licence", *_NUMBERS, *_PLUGINS, "judge", "filters", *_SECTIONS, "train", "lora")

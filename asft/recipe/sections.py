@@ -126,6 +126,42 @@ class EvaluateOptions:
 
 
 @plugin
+class WorkerOptions:
+    """`workers`: how many processes measure, train and evaluate. What is made does not depend on it."""
+
+    processes: Count = 1
+    """One for each device, on all machines together; 1: the run's own process does everything."""
+    args: list[str] = Field(default_factory=list)
+    """Further flags of `accelerate launch`."""
+    config: str | None = None
+    """A file that `accelerate config` wrote; None: the user's default one, where there is one."""
+
+    def __post_init__(self) -> None:
+        """Refuse what has no effect, and what asft decides."""
+        if self.processes == 1 and (self.args or self.config):
+            raise ValueError("args and config have no effect on one process; give `processes`")
+        for flag, _ in grouped(self.args):
+            if flag in LAUNCH_DECIDED:
+                raise ValueError(f"args must not hold {flag}: {LAUNCH_DECIDED[flag]}")
+
+
+LAUNCH_DECIDED = {
+    "--num-processes": "the option `processes` says it",
+    "--config-file": "the option `config` says it",
+    "--cpu": "it starts one process alone; without a device, all are on the CPU anyway",
+    "--multi-gpu": "asft says it",
+    "--module": "asft says what is run",
+    "-m": "asft says what is run",
+    "--use-fsdp": "each worker holds the whole student",
+    "--use-deepspeed": "each worker holds the whole student",
+    "--use-megatron-lm": "each worker holds the whole student",
+    "--tpu": "workers run on CUDA or on a CPU",
+    "--mixed-precision": "the section `train` says it (bf16, fp16)",
+}
+"""Flags that `workers.args` cannot hold, and why."""
+
+
+@plugin
 class EngineOptions:
     """`engine`: how the teacher is called. What is made does not depend on it."""
 

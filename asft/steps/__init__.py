@@ -22,9 +22,11 @@ from asft.steps.pool import ask, measure, select
 from asft.steps.summary import budget_gone, summarise
 from asft.steps.training import train
 from asft.steps.turns import living_teacher
+from asft.steps.work import Work
 
 __all__ = [
     "Line",
+    "Work",
     "ask",
     "budget_gone",
     "evaluate",
@@ -62,6 +64,7 @@ def evaluate(line: Line, number: int) -> None:
                 batch_size=recipe.student.batch_size,
                 by=by,
                 progress=line.progress.update,
+                ranks=line.ranks,
             )
             asked = evaluation.asked(loaded, line.test, options, asking, max_new_tokens)
         write_jsonl(folder / "evaluate.jsonl", rows)

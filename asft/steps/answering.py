@@ -1,7 +1,8 @@
 """How the student answers in a run: where its answers end, and who decodes them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from asft import decoder
 from asft.decoder.vllm.in_process import OwnVLLM
@@ -9,6 +10,8 @@ from asft.decoder.vllm.served import Served
 from asft.recipe import StudentVLLM
 from asft.rundir import read_json, write_json
 from asft.steps.line import Line, known_by
+from asft.student import Loaded
+from asft.workers.ranks import Ranks
 
 FILE = "answers.json"
 """In the run directory: the limit that was found, and from what."""
@@ -29,6 +32,9 @@ def limit(line: Line) -> int:
     kept = read_json(path) if path.exists() else {}
     if kept.get("made_from") == made_from:
         return int(kept["max_new_tokens"])
+    if line.workers is not None:
+        line.workers.do("limit")
+        return int(read_json(path)["max_new_tokens"])
     worked = [example.completion for example in line.seeds if example.completion]
     found = decoder.limit(line.base.tokenizer, worked)
     write_json(path, {"max_new_tokens": found, "made_from": made_from})
@@ -58,6 +64,33 @@ def decoding(line: Line) -> Iterator[decoder.Decoder | None]:
             log=line.dir.path / "logs" / "student-vllm.log",
         )
     try:
-        yield made
+        yield made if line.ranks.count == 1 else AskedByFirst(by=made, ranks=line.ranks)
     finally:
         made.close()
+
+
+@dataclass(frozen=True, kw_only=True)
+class AskedByFirst:
+    """A decoder that one of several processes asks for all: it is a server, and loads an adapter once."""
+
+    by: decoder.Decoder
+    ranks: Ranks
+
+    def write(
+        self,
+        loaded: Loaded,
+        jobs: Sequence[decoder.Job],
+        *,
+        max_new_tokens: int,
+        stats: bool,
+        progress: Callable[[int], None] | None,
+    ) -> list[decoder.Row]:
+        """See `Decoder.write`."""
+        asked = self.ranks.together(list(jobs))
+        rows: list[decoder.Row] = []
+        if self.ranks.first:
+            every = [job for share in asked for job in share]
+            rows = self.by.write(loaded, every, max_new_tokens=max_new_tokens, stats=stats, progress=progress)
+        rows = self.ranks.told(rows)
+        begin = sum(map(len, asked[: self.ranks.rank]))
+        return rows[begin : begin + len(jobs)]

@@ -15,7 +15,7 @@ from asft.errors import RunError
 from asft.measure import parts
 from asft.rundir import clear, digest, read_json, write_json, write_jsonl
 from asft.steps import answering
-from asft.steps.line import Line, known_by
+from asft.steps.line import Line, example_from, known_by
 from asft.steps.pool import measured, picks, written_before
 from asft.steps.summary import nothing_accepted
 from asft.steps.turns import teachers_turn
@@ -151,42 +151,21 @@ class _Waves:
         key = self._key(examples, wanted, accepted)
         if not _is_kept(folder, key):
             folder.mkdir(exist_ok=True)
-            self._measure(folder, key, what, examples, wanted, accepted)
+            asked = Wave(
+                round=self.number,
+                title=f"round {self.number}{what}",
+                folder=str(folder),
+                key=hashlib.blake2b(json.dumps(key, sort_keys=True).encode(), digest_size=8).hexdigest(),
+                examples=examples,
+                needs=tuple(wanted),
+                accepted=accepted,
+            )
+            if self.line.workers is None:
+                measure(self.line, asked)
+            else:
+                self.line.workers.do("wave", **dataclasses.asdict(asked))
             write_json(folder / "made_from.json", {**key, "files": _digests(folder)})
         return measurements.read(folder, examples, round=self.number)
-
-    def _measure(
-        self,
-        folder: Path,
-        key: Mapping[str, Any],
-        what: str,
-        examples: tuple[Example, ...],
-        wanted: Sequence[Need],
-        accepted: tuple[Example, ...],
-    ) -> None:
-        line, recipe = self.line, self.line.recipe
-        previous = line.adapter(self.number - 1)
-        of_key = hashlib.blake2b(json.dumps(key, sort_keys=True).encode(), digest_size=8).hexdigest()
-        line.progress.start(f"round {self.number}{what}", len(wanted) * len(examples))
-        pool = measuring.Pool(
-            task=recipe.task,
-            examples=examples,
-            accepted=accepted,
-            seed=recipe.seed,
-            max_new_tokens=answering.limit(line),
-            batch_size=recipe.student.batch_size,
-        )
-        with (
-            answering.decoding(line) as by,
-            student.wearing(line.base, str(previous) if previous else None) as loaded,
-        ):
-            pool = dataclasses.replace(pool, decoder=by)
-            found = parts.measure_in_parts(
-                folder, of_key, loaded, pool, wanted, round=self.number, progress=line.progress.update
-            )
-        measurements.write(folder, found)
-        parts.forget(folder)
-        line.progress.end(f"{len(examples)} examples")
 
     def _key(
         self, examples: tuple[Example, ...], wanted: Sequence[Need], accepted: tuple[Example, ...]
@@ -200,6 +179,71 @@ class _Waves:
             "examples": known_by(examples),
             "accepted": known_by(accepted),
         }
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Wave:
+    """What is to be measured of which examples, before they are anywhere on the disk."""
+
+    round: int
+    title: str
+    folder: str
+    """Where the measurements go."""
+    key: str
+    """Stands for all that they depend on."""
+    examples: tuple[Example, ...]
+    needs: tuple[Need, ...]
+    accepted: tuple[Example, ...]
+    """What earlier rounds accepted."""
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> "Wave":
+        """From plain data, as it reaches a worker."""
+        return cls(
+            **{
+                **row,
+                "examples": tuple(map(example_from, row["examples"])),
+                "needs": tuple(map(_need, row["needs"])),
+                "accepted": tuple(map(example_from, row["accepted"])),
+            }
+        )
+
+
+def _need(row: Mapping[str, Any]) -> Need:
+    return Need(**{**row, "reads": tuple(map(_need, row["reads"]))})
+
+
+def measure(line: Line, wave: Wave) -> None:
+    """Put down what the student of the round before makes of a wave."""
+    recipe = line.recipe
+    previous = line.adapter(wave.round - 1)
+    line.progress.start(wave.title, len(wave.needs) * len(wave.examples))
+    pool = measuring.Pool(
+        task=recipe.task,
+        examples=wave.examples,
+        accepted=wave.accepted,
+        seed=recipe.seed,
+        max_new_tokens=answering.limit(line),
+        batch_size=recipe.student.batch_size,
+    )
+    with (
+        line.ranks.folder(Path(wave.folder)) as folder,
+        answering.decoding(line) as by,
+        student.wearing(line.base, str(previous) if previous else None) as loaded,
+    ):
+        found = parts.measure_in_parts(
+            folder,
+            wave.key,
+            loaded,
+            dataclasses.replace(pool, decoder=by),
+            wave.needs,
+            round=wave.round,
+            progress=line.progress.update,
+            ranks=line.ranks,
+        )
+        measurements.write(folder, found)
+        parts.forget(folder)
+    line.progress.end(f"{len(wave.examples)} examples")
 
 
 def _is_kept(folder: Path, key: Mapping[str, Any]) -> bool:

@@ -11,11 +11,16 @@ from typing import Any
 from asft import student
 from asft.errors import DataError
 from asft.journal import Journal
-from asft.progress import Progress
+from asft.progress import Tells
 from asft.prompts import Prompt
 from asft.recipe import Recipe
 from asft.rundir import RunDir, digest, read_jsonl
 from asft.types import Example
+from asft.workers.group import Group
+from asft.workers.ranks import ALONE, Ranks
+
+HEAVY = ("measure", "train", "evaluate")
+"""Steps that workers make, where there are some."""
 
 
 @dataclass(frozen=True)
@@ -25,9 +30,13 @@ class Line:
     recipe: Recipe
     dir: RunDir
     journal: Journal
-    progress: Progress
+    progress: Tells
     begin: Callable[[], None]
     """Called before a step is made, and not where one is reused: the recipe is put down then."""
+    ranks: Ranks = ALONE
+    """This process among those that make a heavy step together."""
+    workers: Group | None = None
+    """Who makes the heavy steps; None: this process."""
 
     @cached_property
     def seeds(self) -> tuple[Example, ...]:
@@ -114,11 +123,18 @@ class Line:
         outputs: Sequence[str],
         make: Callable[[Path], None],
     ) -> None:
-        """See `RunDir.once`."""
+        """See `RunDir.once`. A worker makes what it is told; the loop looks whether it is done."""
+        if self.ranks.count > 1:
+            with self.ranks.folder(self.dir.round(number)) as folder:
+                make(folder)
+            return
 
         def begun(folder: Path) -> None:
             self.begin()
-            make(folder)
+            if self.workers is not None and step in HEAVY:
+                self.workers.do(step, round=number)
+            else:
+                make(folder)
 
         self.dir.once(number, step, settings=settings, inputs=inputs, outputs=outputs, make=begun)
 

@@ -63,6 +63,7 @@ def measure(line: Line, number: int) -> None:
                 round=number,
                 progress=line.progress.update,
                 timed=timed,
+                ranks=line.ranks,
             )
         before = len(of_student) * len(line.seeds)
         found = measuring.measure(
@@ -78,7 +79,8 @@ def measure(line: Line, number: int) -> None:
         line.progress.end(f"{len(line.seeds)} seeds")
 
     def timed(need: str, seconds: float) -> None:
-        _log(line, number, need, seconds)
+        if line.ranks.first:
+            _log(line, number, need, seconds)
 
     names = {need.name for need in wanted}
     settings = {

@@ -44,10 +44,11 @@ def teachers_turn(line: Line, number: int) -> Iterator[None]:
             file.write(json.dumps(row) + "\n")
         began = now
 
-    in_the_way = teacher.shares_device and line.base_is_loaded
+    loaded = line.base_is_loaded if line.workers is None else line.workers.running
+    in_the_way = teacher.shares_device and loaded
     with ExitStack() as handed_back:
         if in_the_way:
-            handed_back.enter_context(student.away(line.base))
+            handed_back.enter_context(_away(line))
             note("student away")
         line.progress.start(f"round {number}: teacher wakes")
         asyncio.run(teacher.wake(logs))
@@ -59,6 +60,18 @@ def teachers_turn(line: Line, number: int) -> Iterator[None]:
         note("teacher done")
     if in_the_way:
         note("student back")
+
+
+@contextmanager
+def _away(line: Line) -> Iterator[None]:
+    """The student's weights off the device, wherever they are loaded."""
+    if line.workers is None:
+        with student.away(line.base):
+            yield
+        return
+    line.workers.do("away")
+    yield
+    line.workers.do("back")
 
 
 @contextmanager

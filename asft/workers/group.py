@@ -1,0 +1,211 @@
+"""The loop's side of a group of workers, which starts when a step first needs it, and ends with the run.
+
+A guard runs it, so that it ends with this process also where this process is killed.
+"""
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from asft import errors
+from asft.errors import AsftError, RunError
+from asft.progress import Tells
+from asft.recipe import WorkerOptions
+from asft.teachers.vllm import guard
+from asft.teachers.vllm.settings import end_of
+from asft.workers.wire import VARIABLE, Door, Wire
+
+LOOKS_EVERY = 0.3
+"""Seconds between two looks whether it still runs."""
+GRACE = 10.0
+"""Seconds that it has to end when the run is over."""
+LOG = "workers.log"
+NOBODY = {"use": "rules"}
+"""The teacher in the recipe of a worker, which asks none: what a teacher is asked with may be a secret."""
+_FAILED = re.compile(r"failed \(exitcode: (-?\d+)\) local_rank: (\d+)")
+_LAUNCHER = re.compile(r"torch[./]distributed[./](?:elastic|launcher|run)|accelerate[./]commands")
+
+
+class Group:
+    """The workers of one run: not started, or running (a context manager, which ends them)."""
+
+    def __init__(
+        self, options: WorkerOptions, run: Path, settings: Mapping[str, Any], progress: Tells
+    ) -> None:
+        """`settings` are those of the recipe; nothing in them that is kept secret reaches the group."""
+        self._options = options
+        self._run = run.resolve()
+        self._settings = {**settings, "teacher": NOBODY, "judge": None}
+        self._progress = progress
+        self._process: subprocess.Popen[bytes] | None = None
+        self._wire: Wire | None = None
+        self._start = 0
+
+    @property
+    def running(self) -> bool:
+        """Whether it was started and not ended; it may have died since."""
+        return self._process is not None
+
+    def __enter__(self) -> "Group":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None and self._wire is not None:
+                with contextlib.suppress(OSError):
+                    self._wire.send(None)
+                self._wait(GRACE)
+        finally:
+            self._end()
+
+    def do(self, what: str, **more: Any) -> None:
+        """Have the workers do something, and wait until all have; they are started where none run.
+
+        Raises what they raise where the user can mend it, and RunError where one of them has ended.
+        """
+        wire = self._wire or self._begin()
+        try:
+            wire.send({"do": what, **more})
+            while True:
+                try:
+                    told = wire.receive(LOOKS_EVERY)
+                except TimeoutError:
+                    if self._has_ended():
+                        raise EOFError from None
+                    continue
+                if "error" in told:
+                    raise _error(told["error"], told["message"])
+                if "done" in told:
+                    return
+                self._pass_on(told)
+        except (EOFError, OSError):
+            self._wait(GRACE)
+            raise RunError(self._why(f"in the middle of {what!r}")) from None
+
+    def _begin(self) -> Wire:
+        log = self._run / "logs" / LOG
+        log.parent.mkdir(parents=True, exist_ok=True)
+        door = Door()
+        try:
+            with log.open("ab") as out:
+                self._start = out.tell()
+                self._process = subprocess.Popen(
+                    [sys.executable, "-I", guard.__file__, "run", str(os.getpid()), *command(self._options)],
+                    stdin=subprocess.DEVNULL,
+                    stdout=out,
+                    stderr=subprocess.STDOUT,
+                    env={**os.environ, VARIABLE: str(door.path)},
+                    # Ctrl-C at a terminal reaches its whole group; the run says when its workers end.
+                    start_new_session=True,
+                )
+            while True:
+                with contextlib.suppress(TimeoutError):
+                    self._wire = door.wait(LOOKS_EVERY)
+                    break
+                if self._has_ended():
+                    raise RunError(self._why("before they were ready"))
+        finally:
+            door.close()
+        self._wire.send({"run": str(self._run), "settings": self._settings})
+        return self._wire
+
+    def _pass_on(self, told: Mapping[str, Any]) -> None:
+        given = told["given"]
+        match told["progress"]:
+            case "start":
+                self._progress.start(*given)
+            case "update":
+                self._progress.update(*given)
+            case "end":
+                self._progress.end(*given)
+            case "say":
+                self._progress.say(*given)
+
+    def _wait(self, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while not self._has_ended() and time.monotonic() < deadline:
+            time.sleep(0.05)
+
+    def _end(self) -> None:
+        if self._wire is not None:
+            self._wire.close()
+        process = self._process
+        if process is not None and not self._has_ended():
+            process.terminate()
+            self._wait(guard.GRACE + 5.0)
+            if not self._has_ended():
+                _end_group(process.pid)
+                process.wait()
+        self._process, self._wire = None, None
+
+    def _has_ended(self) -> bool:
+        """Whether nothing of it is left; a guard that was killed itself has left its group behind."""
+        process = self._process
+        if process is None or process.returncode is not None:
+            return True
+        if process.poll() is None:
+            return False
+        _end_group(process.pid)
+        return True
+
+    def _why(self, when: str) -> str:
+        log = self._run / "logs" / LOG
+        try:
+            text = log.read_bytes()[self._start :].decode("utf-8", "replace")
+        except OSError:
+            text = ""
+        failed = _FAILED.search(text)
+        who = "they have" if failed is None else f"number {failed[2]} {_ended(int(failed[1]))}; all have"
+        return (
+            f"the workers do not go on: {who} ended {when}. The same command starts that step again. "
+            f"The end of their log, {log}:\n{end_of(log, self._start)}"
+        )
+
+
+def command(options: WorkerOptions) -> list[str]:
+    """What starts a group of this many processes."""
+    threads = os.environ.get("OMP_NUM_THREADS") or str(
+        max(1, len(os.sched_getaffinity(0)) // options.processes)
+    )
+    return [
+        *(sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu"),
+        *("--num_processes", str(options.processes)),
+        *([] if options.config is None else ["--config_file", options.config]),
+        *([] if options.config or "--num_machines" in options.args else ["--num_machines", "1"]),
+        *(
+            ["--main_process_port", "0"]
+            if not options.config and "--main_process_port" not in options.args
+            else []
+        ),
+        *("--mixed_precision", "no", "--dynamo_backend", "no", "--num_cpu_threads_per_process", threads),
+        *options.args,
+        *("-m", "asft.workers"),
+    ]
+
+
+def _error(kind: str, message: str) -> AsftError:
+    found = getattr(errors, kind, RunError)
+    return found(message) if isinstance(found, type) and issubclass(found, AsftError) else RunError(message)
+
+
+def _ended(code: int) -> str:
+    if code >= 0:
+        return f"ended with exit code {code}"
+    with contextlib.suppress(ValueError):
+        return f"was killed by {signal.Signals(-code).name}"
+    return f"was killed by signal {-code}"
+
+
+def _end_group(leader: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(leader, signal.SIGKILL)
