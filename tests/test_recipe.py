@@ -110,7 +110,10 @@ def test_the_settings_hold_every_default() -> None:
         "start_from": "base",
         "train_on": "all",
         "include_seeds": False,
-        "replay": 0.0,
+        "replay": None,
+        "weights": {"written": 1.0, "seed": 1.0, "replay": 1.0, "by": "equal"},
+        "order": "shuffled",
+        "validation": None,
     }
     assert settings["selector"]["use"] == "top"
     assert settings["task"]["salt"] == "A"

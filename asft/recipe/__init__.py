@@ -15,15 +15,19 @@ from typing import Any
 from asft import needs, passed_on, registry
 from asft.budget import Budget
 from asft.errors import AsftError, RecipeError
+from asft.recipe import trained_on
 from asft.recipe.extending import joined, overlay, preset, source
 from asft.recipe.overrides import options, override, put
 from asft.recipe.sections import (
     DataOptions,
     EngineOptions,
     EvaluateOptions,
+    ReplayOptions,
     SampleOptions,
     StudentOptions,
     StudentVLLM,
+    ValidationOptions,
+    WeightOptions,
     WorkerOptions,
 )
 from asft.types import Chooses, Criterion, Filter, Need, Selector, Task, Teacher, Writer
@@ -35,9 +39,12 @@ __all__ = [
     "EvaluateOptions",
     "Reading",
     "Recipe",
+    "ReplayOptions",
     "SampleOptions",
     "StudentOptions",
     "StudentVLLM",
+    "ValidationOptions",
+    "WeightOptions",
     "WorkerOptions",
     "load",
     "look",
@@ -171,6 +178,9 @@ def look_at(given: Mapping[str, Any]) -> Reading:
     problems += _choices(made["task"], made["evaluate"])
     for key in ("train", "lora"):
         made[key] = _values(key, given.get(key), problems)
+    if made["data"] is not None:
+        problems += trained_on.problems(made["data"], made["train"])
+        made["train"] = {**trained_on.implied(made["data"]), **made["train"]}
     per_round = numbers["per_round"] or 0
     parts: dict[str, Any] = {
         **made,

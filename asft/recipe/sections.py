@@ -1,14 +1,27 @@
 """The sections of a recipe that are no plug-ins: their keys, what they take, and their defaults."""
 
-from typing import Annotated, Literal
+import re
+from collections.abc import Mapping
+from functools import partial
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
+from asft import registry
 from asft.registry import plugin
 from asft.teachers.vllm.settings import grouped
 
 Count = Annotated[int, Field(ge=1)]
-Share = Annotated[float, Field(ge=0.0, lt=1.0)]
+Weight = Annotated[float, Field(gt=0.0)]
+
+
+def _window(value: str) -> str:
+    if value in ("all", "new") or re.fullmatch(r"window\([1-9]\d*\)", value):
+        return value
+    raise ValueError("write all, new, or window(k) for the last k rounds, k at least 1")
+
+
+_task = partial(registry.written_out, "task")
 
 
 @plugin
@@ -75,17 +88,80 @@ class StudentOptions:
 
 
 @plugin
+class ReplayOptions:
+    """`data.replay`: worked examples besides those that a round is about, against forgetting."""
+
+    share: Annotated[float, Field(gt=0.0, lt=1.0)]
+    """Of the training set; drawn anew in each round, less where the source has fewer."""
+    of: Literal["seeds", "earlier"] | Annotated[Mapping[str, Any], BeforeValidator(_task)] = "seeds"
+    """seeds: the pool with its references. earlier: what was accepted in rounds that `train_on` leaves out.
+    The section of a task, such as {use: qa, ...}: the worked examples of its split "seed"."""
+
+
+@plugin
+class WeightOptions:
+    """`data.weights`: how much an example counts in the loss, beside the others of its optimiser step."""
+
+    written: Weight = 1.0
+    """What the teacher wrote."""
+    seed: Weight = 1.0
+    """What `include_seeds` adds."""
+    replay: Weight = 1.0
+    """What `replay` adds."""
+    by: Literal["equal", "score"] = "equal"
+    """score: times 0.5 for the easiest to 1.5 for the hardest, in even steps of rank. The score is that of
+    the seed when it was picked; its rank, because the criteria have different units. 1 without a score."""
+
+    @property
+    def all_one(self) -> bool:
+        """Whether every example counts alike."""
+        return self.by == "equal" and self.written == self.seed == self.replay
+
+
+@plugin
+class ValidationOptions:
+    """`data.validation`: a slice of the pool that is never measured, picked or trained on."""
+
+    examples: Count = 100
+    """Worked examples, drawn once by the run's seed."""
+    patience: Count | None = 3
+    """Training ends after so many evaluations in a row without a better loss; None: never early. What is
+    kept is the student with the best one."""
+
+
+@plugin
 class DataOptions:
     """`data`: what each round's student is trained on."""
 
-    start_from: Literal["base", "previous"] = "base"
-    """Train a fresh adapter on the base, or go on with the round before's."""
-    train_on: Literal["all", "new"] = "all"
-    """All that was accepted so far, or this round's alone."""
+    start_from: Literal["base", "previous", "merged"] = "base"
+    """base: train a fresh adapter on the base. previous: go on with the adapter of the round before. merged:
+    a fresh adapter on the base into which that of the round before is merged."""
+    train_on: Annotated[str, AfterValidator(_window)] = "all"
+    """all: what was accepted so far. new: what this round accepted. window(k): the last k rounds, this one
+    included."""
     include_seeds: bool = False
     """Whether the seeds that were picked, with their reference answers, are trained on too."""
-    replay: Share = 0.0
-    """Share of the training set that is drawn from the pool with its reference answers."""
+    replay: ReplayOptions | None = None
+    """None: nothing else is trained on."""
+    weights: WeightOptions = Field(default_factory=WeightOptions)
+    """How much each example counts."""
+    order: Literal["shuffled", "easy_to_hard"] = "shuffled"
+    """easy_to_hard: the same set by the score of the seeds when they were picked, in each epoch; what has no
+    score is spread evenly."""
+    validation: ValidationOptions | None = None
+    """None: the last student is kept, and nothing is held out."""
+
+    def __post_init__(self) -> None:
+        """Refuse what has no effect."""
+        if self.replay is not None and self.replay.of == "earlier" and self.train_on == "all":
+            raise ValueError("replay of earlier has no effect where all rounds are trained on; see train_on")
+
+    @property
+    def rounds(self) -> int | None:
+        """How many of the last rounds are trained on; None: all."""
+        if self.train_on == "all":
+            return None
+        return 1 if self.train_on == "new" else int(self.train_on[len("window(") : -1])
 
 
 @plugin

@@ -10,6 +10,7 @@ from typing import Any
 
 from asft import student
 from asft.errors import DataError
+from asft.heldout import general, held_out
 from asft.journal import Journal
 from asft.progress import Tells
 from asft.prompts import Prompt
@@ -40,13 +41,35 @@ class Line:
 
     @cached_property
     def seeds(self) -> tuple[Example, ...]:
-        """The pool."""
-        return self._load("seed")
+        """The pool, without what is held out for validation."""
+        return self._pool[0]
+
+    @cached_property
+    def validation(self) -> tuple[Example, ...]:
+        """What is held out of the pool, to see how training goes; none where the recipe wants none."""
+        return self._pool[1]
+
+    @cached_property
+    def _pool(self) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
+        options = self.recipe.data.validation
+        pool = self._load("seed")
+        return held_out(pool, options.examples, self.recipe.seed) if options else (pool, ())
 
     @cached_property
     def test(self) -> tuple[Example, ...]:
         """The test split."""
         return self._load("test")
+
+    @cached_property
+    def general(self) -> tuple[Example, ...]:
+        """The worked examples of the task that `data.replay` draws from; none that is tested or validated on.
+
+        Raises DataError where there are none.
+        """
+        replay = self.recipe.data.replay
+        if replay is None or isinstance(replay.of, str):
+            return ()
+        return general(replay.of, (*self.test, *self.validation))
 
     @cached_property
     def base(self) -> student.Loaded:
@@ -72,13 +95,17 @@ class Line:
 
     def accepted(self, number: int) -> list[Example]:
         """What a round accepted, in order."""
+        return [example for _, example in self.accepted_drafts(number)]
+
+    def accepted_drafts(self, number: int) -> list[tuple[int, Example]]:
+        """The same, each with the number of its draft and so of its pick."""
         kept = {
             row["number"]
             for row in read_jsonl(self.dir.file(number, "filter.jsonl"))
             if row["decision"] == "keep"
         }
         rows = read_jsonl(self.dir.file(number, "write.jsonl"))
-        return [example_from(row["example"]) for row in rows if row["number"] in kept]
+        return [(row["number"], example_from(row["example"])) for row in rows if row["number"] in kept]
 
     def accepted_before(self, number: int) -> list[Example]:
         """What all rounds before this one accepted, in order."""
