@@ -23,6 +23,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "asft.types": set(),
     "asft.errors": set(),
     "asft.stats.*": set(),
+    "asft.diversity.*": {
+        "asft.filters.likeness",
+        "asft.filters.words",
+        "asft.selectors.clusters",
+        "asft.selectors.points",
+    },
     "asft.report.*": {"asft.errors", "asft.stats"},
     "asft.symbolic": set(),
     "asft.latex": set(),
