@@ -11,7 +11,7 @@ import numpy as np
 
 from asft.stats.curves import Curve, paired
 from asft.stats.estimates import calibrated_edge
-from asft.stats.resampling import Counts, Floats, crossed
+from asft.stats.resampling import Counts, Floats, crossed, means_of
 
 _ROUNDING = 1e-12
 """An accuracy that falls short of tau by no more reaches it: means of shares are rounded."""
@@ -81,7 +81,7 @@ def reach_ratio(
         taus = accuracy[:, -1] if tau is None else np.full(len(axis), tau)
         other = _reached(*_means(two, drawn_seeds, drawn_items), taus)
         spent.append(np.stack([*_reached(axis, accuracy, taus), *other]))
-        margins.append(((drawn_seeds @ margin) * drawn_items).sum(axis=1) / margin.size)
+        margins.append(means_of(margin, drawn_seeds, drawn_items))
     least, most, other_least, other_most = np.concatenate(spent, axis=1)
     lowest, highest = _ratios(least, most, other_least, other_most)
     edge = calibrated_edge(margin, np.concatenate(margins), level)

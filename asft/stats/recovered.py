@@ -6,7 +6,7 @@ import numpy as np
 
 from asft.stats.curves import Curve, paired
 from asft.stats.estimates import calibrated_edge
-from asft.stats.resampling import crossed
+from asft.stats.resampling import crossed, means_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,10 +62,10 @@ def gap_recovered(
     gained, gap = one.at_point(-1) - base, real.at_point(-1) - base
     value = float(gained.mean() / gap.mean()) if gap.mean() > 0 else None
     margin = gained - (0.0 if value is None else value) * gap
-    means = []
-    for drawn_seeds, drawn_items in crossed(len(one.seeds), len(one.items), rng, resamples):
-        tables = (gained, gap, margin)
-        means.append([((drawn_seeds @ table) * drawn_items).sum(axis=1) / base.size for table in tables])
+    means = [
+        [means_of(table, *drawn) for table in (gained, gap, margin)]
+        for drawn in crossed(len(one.seeds), len(one.items), rng, resamples)
+    ]
     gains, gaps, margins = np.concatenate(means, axis=1)
     some = gaps > 0
     ratios = np.divide(gains, gaps, out=np.full(len(gaps), np.nan), where=some)

@@ -30,10 +30,20 @@ def crossed(
     that is hard for all seeds as so many independent ones, and give too narrow an interval.
     """
     for size in blocks(resamples, max(seeds, items)):
-        yield (
-            rng.multinomial(seeds, np.full(seeds, 1 / seeds), size=size),
-            rng.multinomial(items, np.full(items, 1 / items), size=size),
-        )
+        yield _times(size, seeds, rng), _times(size, items, rng)
+
+
+def _times(size: int, of: int, rng: np.random.Generator) -> Counts:
+    """How often each of so many comes up, in resamples of as many `[size, of]`."""
+    # Several times as fast as multinomial draws, whose numbers are as likely.
+    drawn = rng.integers(of, size=(size, of)) + of * np.arange(size)[:, None]
+    return np.bincount(drawn.ravel(), minlength=size * of).reshape(size, of)
+
+
+def means_of(table: Floats, drawn_seeds: Counts, drawn_items: Counts) -> Floats:
+    """The mean of a table [seed, item] in each of the resamples that `crossed` gives, `[b]`."""
+    means: Floats = ((drawn_items @ table.T) * drawn_seeds).sum(axis=1) / table.size
+    return means
 
 
 def finite(values: Floats) -> Floats:
@@ -53,8 +63,4 @@ def checked(level: float) -> float:
 def resampled_means(table: Floats, rng: np.random.Generator, resamples: int) -> Floats:
     """The mean of a table [seed, item] in resamples of its seeds and items; of one seed, of its items."""
     seeds, items = table.shape
-    means = [
-        ((drawn_seeds @ table) * drawn_items).sum(axis=1) / (seeds * items)
-        for drawn_seeds, drawn_items in crossed(seeds, items, rng, resamples)
-    ]
-    return np.concatenate(means)
+    return np.concatenate([means_of(table, *drawn) for drawn in crossed(seeds, items, rng, resamples)])
