@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from asft.student import Loaded, Student, renamed_checkpointing
-from asft.train import methods, weighing
+from asft.train import devices, methods, weighing
+from asft.train.hardware import Hardware, Shape
 from asft.train.rows import fitting, rows
 from asft.train.settings import settings
 from asft.train.telling import telling
@@ -79,8 +80,10 @@ def train(
     from trl import SFTConfig, SFTTrainer
 
     started = time.monotonic()
-    on_cpu = loaded.model.device.type == "cpu"
-    to_trl, to_peft = settings(sft or {}, lora or {}, on_cpu=on_cpu)
+    hardware = Hardware.here(loaded.model.device.type)
+    shape = Shape.of(loaded.student, hardware.device)
+    to_trl, to_peft = settings(sft or {}, lora or {}, hardware, shape)
+    to_trl = devices.divided(to_trl, devices.count())
     checkpoints = out.with_name(".checkpoints")
     shutil.rmtree(checkpoints, ignore_errors=True)
     to_trl |= {"output_dir": str(checkpoints), "seed": seed}
@@ -103,6 +106,7 @@ def train(
             eval_dataset=datasets.Dataset.from_list(held) if held else None,
             processing_class=loaded.tokenizer,
         )
+        devices.evened(trainer)
         trainer.remove_callback(PrinterCallback)
         if held and patience is not None:
             trainer.add_callback(stopping(patience))

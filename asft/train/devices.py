@@ -1,0 +1,94 @@
+"""Training in several processes: the same examples in each optimiser step as in one process.
+
+Accelerate gives the processes batches in turn, and starts an epoch from its beginning again where the last
+round of batches is not full. Instead, rows without anything to learn fill it up.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from asft.errors import DataError
+
+
+def count() -> int:
+    """How many processes train together."""
+    from torch import distributed
+
+    return int(distributed.get_world_size()) if distributed.is_initialized() else 1
+
+
+def divided(to_trl: Mapping[str, Any], processes: int) -> dict[str, Any]:
+    """Settings of TRL for each of so many processes: an optimiser step has as many examples as in one.
+
+    Raises DataError where they cannot be shared out.
+    """
+    at_once, turns = to_trl["per_device_train_batch_size"], to_trl.get("gradient_accumulation_steps", 1)
+    fewer = math.gcd(turns, processes)
+    rest = processes // fewer
+    if at_once % rest:
+        raise DataError(
+            f"train: {at_once} x {turns} examples of a step cannot be shared out among {processes} workers; "
+            "give per_device_train_batch_size and gradient_accumulation_steps whose product they divide"
+        )
+    return {
+        **to_trl,
+        "per_device_train_batch_size": at_once // rest,
+        "gradient_accumulation_steps": turns // fewer,
+    }
+
+
+def evened(trainer: Any) -> None:
+    """Have a trainer that is one of several end each epoch with what one process ends it with."""
+    processes = trainer.args.world_size
+    rows = trainer.train_dataset
+    missing: int = -len(rows) % (trainer.args.train_batch_size * processes)
+    if processes == 1 or trainer.args.dataloader_drop_last:
+        return
+    import datasets
+    from accelerate.data_loader import SeedableRandomSampler
+    from accelerate.utils import broadcast_object_list
+    from torch.utils.data import RandomSampler, Sampler
+
+    blank = datasets.Dataset.from_list([_blank(rows[0])] * missing, features=rows.features)
+    trainer.train_dataset = datasets.concatenate_datasets([rows, blank])
+    plain = trainer._get_train_sampler
+
+    class Evened(Sampler[int]):
+        """Another sampler's order, the same in all processes, and then the rows that fill it up."""
+
+        def __init__(self, order: Any) -> None:
+            self._order = order
+
+        def __len__(self) -> int:
+            return len(self._order) + missing
+
+        def __iter__(self) -> Iterator[int]:
+            order = [list(self._order)]
+            broadcast_object_list(order)
+            yield from order[0]
+            yield from range(len(rows), len(rows) + missing)
+
+        def set_epoch(self, epoch: int) -> None:
+            """Passed on to the sampler whose order it is."""
+            if hasattr(self._order, "set_epoch"):
+                self._order.set_epoch(epoch)
+
+    def sampler(dataset: Any) -> Any:
+        order = plain(dataset.select(range(len(rows))))
+        if type(order) is RandomSampler:
+            # Accelerate would put this one in its place, and does so in vain where it is wrapped.
+            order = SeedableRandomSampler(order.data_source, data_seed=trainer.args.data_seed)
+        return Evened(order)
+
+    trainer._get_train_sampler = sampler
+
+
+def _blank(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A short row of which no token is trained on."""
+    length = len(row["input_ids"])
+    short = {
+        name: value[:2] if isinstance(value, list) and len(value) == length else value
+        for name, value in row.items()
+    }
+    return {**short, "labels": [-100, -100], **({"seq_lengths": [2]} if "seq_lengths" in row else {})}
