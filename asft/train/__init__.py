@@ -12,7 +12,6 @@ from typing import Any
 
 from asft.student import Loaded, Student, renamed_checkpointing
 from asft.train import devices, methods, weighing
-from asft.train.hardware import Hardware, Shape
 from asft.train.rows import fitting, rows
 from asft.train.settings import settings
 from asft.train.telling import telling
@@ -80,9 +79,8 @@ def train(
     from trl import SFTConfig, SFTTrainer
 
     started = time.monotonic()
-    hardware = Hardware.here(loaded.model.device.type)
-    shape = Shape.of(loaded.student, hardware.device)
-    to_trl, to_peft = settings(sft or {}, lora or {}, hardware, shape)
+    on_cpu = loaded.model.device.type == "cpu"
+    to_trl, to_peft = settings(sft or {}, lora or {}, on_cpu=on_cpu)
     to_trl = devices.divided(to_trl, devices.count())
     checkpoints = out.with_name(".checkpoints")
     shutil.rmtree(checkpoints, ignore_errors=True)
