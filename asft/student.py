@@ -9,7 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from asft import quantised
 from asft.errors import DataError
+from asft.quantised import Quantised
 from asft.types import Message
 
 POCKET = Path(__file__).resolve().parent / "students" / "pocket"
@@ -26,7 +28,9 @@ class Student:
     """"pocket" or "puzzles", a folder, or a name on the hub; any causal LM that transformers loads."""
     revision: str | None = None
     adapter: str | None = None
-    """Folder of a LoRA adapter on top of the base."""
+    """Folder of what was trained: a LoRA adapter on top of the base, or a whole model in its place."""
+    quantise: Quantised | None = None
+    """The base's weights in 4 bits (nf4) or 8 (int8), head and embeddings apart; None: as they are."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +58,8 @@ def place(base: str) -> str:
 def of(name: str) -> Student:
     """The student that a name stands for.
 
-    One that ships with asft, any other model, the folder of an adapter, or that of a run: its last student.
+    One that ships with asft, any other model, the folder of an adapter, or that of a run: its last student,
+    quantised where it was.
     Raises DataError for a run that has trained nothing yet.
     """
     folder = Path(name)
@@ -64,7 +69,12 @@ def of(name: str) -> Student:
         if not adapters:
             raise DataError(f"the run {name} has trained no student yet; run it to the end of a round first")
         adapter = str(adapters[-1].parent / "adapter")
-        return Student(base=settings["base"], revision=settings["revision"], adapter=adapter)
+        return Student(
+            base=settings["base"],
+            revision=settings["revision"],
+            adapter=adapter,
+            quantise=settings.get("quantise"),
+        )
     if (folder / "adapter_config.json").is_file():
         config = json.loads((folder / "adapter_config.json").read_text("utf-8"))
         return Student(base=config["base_model_name_or_path"], revision=config.get("revision"), adapter=name)
@@ -74,38 +84,80 @@ def of(name: str) -> Student:
 def load(student: Student, device: str | None = None) -> Loaded:
     """Load model and tokenizer; CUDA where there is one and `device` names no other.
 
-    Weights keep their dtype, and are float32 on a CPU. Raises DataError where they cannot be loaded.
+    Weights keep their dtype, and are float32 on a CPU; those of a quantised student are rounded as they are
+    loaded. Raises DataError where they cannot be loaded.
     """
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-    from transformers.utils import logging
+    from transformers import AutoTokenizer
 
-    logging.disable_progress_bar()
     where = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    base = place(student.base)
-    dtype: Any = torch.float32 if where == "cpu" else "auto"
+    bare = replace(student, adapter=None)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(base, revision=student.revision)
-        model: Any = AutoModelForCausalLM.from_pretrained(base, revision=student.revision, dtype=dtype)
+        tokenizer = AutoTokenizer.from_pretrained(place(student.base), revision=student.revision)
+        if student.adapter is not None and is_whole(student.adapter):
+            _unquantised(student)
+            return Loaded(
+                student=student, model=_model(student.adapter, where), tokenizer=_padding(tokenizer)
+            )
+        model = _model(place(student.base), where, student.revision, student.quantise)
     except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise DataError(
             f"student {student.base!r} cannot be loaded ({reason}); give a folder or a hub name"
         ) from error
+    base = Loaded(student=bare, model=model, tokenizer=_padding(tokenizer))
+    return base if student.adapter is None else _put_on(base, student.adapter)
+
+
+def is_whole(folder: str) -> bool:
+    """Whether a folder holds a whole model, and no adapter."""
+    there = Path(folder)
+    return (there / "config.json").is_file() and not (there / "adapter_config.json").is_file()
+
+
+def _model(source: str, where: str, revision: str | None = None, quantise: Quantised | None = None) -> Any:
+    import torch
+    from transformers import AutoModelForCausalLM
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    dtype: Any = torch.float32 if where == "cpu" else "auto"
+    if quantise is None:
+        model: Any = AutoModelForCausalLM.from_pretrained(source, revision=revision, dtype=dtype)
+        return model.to(where).eval()
+    model = AutoModelForCausalLM.from_pretrained(
+        source,
+        revision=revision,
+        dtype=dtype,
+        quantization_config=quantised.config(quantise, where),
+        device_map={"": where},
+    )
+    quantised.mend(model)
+    return model.eval()
+
+
+def _padding(tokenizer: Any) -> Any:
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
-    bare = Loaded(student=replace(student, adapter=None), model=model.to(where).eval(), tokenizer=tokenizer)
-    return bare if student.adapter is None else _put_on(bare, student.adapter)
+    return tokenizer
 
 
 @contextmanager
 def wearing(base: Loaded, adapter: str | None) -> Iterator[Loaded]:
-    """The base with an adapter on, and without it again at the end; the weights are loaded once only.
+    """The base with an adapter on, and without it again at the end; its weights are loaded once only.
 
-    Raises DataError where the folder holds no adapter.
+    Where the folder holds a whole model, it is loaded beside the base. Raises DataError where it holds
+    neither.
     """
     if adapter is None:
         yield base
+        return
+    if is_whole(adapter):
+        _unquantised(base.student)
+        # A trainer and its model hold each other, and go when the collector comes.
+        gc.collect()
+        model = _model(adapter, str(base.model.device))
+        yield Loaded(student=replace(base.student, adapter=adapter), model=model, tokenizer=base.tokenizer)
         return
     dressed = _put_on(base, adapter)
     try:
@@ -144,12 +196,22 @@ def _put_on(base: Loaded, adapter: str) -> Loaded:
     from peft import PeftModel
 
     if not Path(adapter, "adapter_config.json").is_file():
-        raise DataError(f"{adapter} holds no LoRA adapter (no adapter_config.json)")
+        raise DataError(
+            f"{adapter} holds no LoRA adapter (no adapter_config.json) and no model (no config.json)"
+        )
     with renamed_checkpointing():
         model: Any = PeftModel.from_pretrained(base.model, adapter)
     return Loaded(
         student=replace(base.student, adapter=adapter), model=model.eval(), tokenizer=base.tokenizer
     )
+
+
+def _unquantised(student: Student) -> None:
+    if student.quantise is not None:
+        raise DataError(
+            f"{student.base} quantised to {student.quantise} wears LoRA adapters, and no whole model; leave "
+            "quantise out"
+        )
 
 
 Prompt = str | Sequence[Message]

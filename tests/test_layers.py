@@ -258,7 +258,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         "asft.prompts",
         "asft.registry",
     },
-    "asft.student": {"asft.types", "asft.errors"},
+    "asft.quantised": {"asft.errors"},
+    "asft.student": {"asft.types", "asft.errors", "asft.quantised"},
     "asft.scorer.*": {"asft.types", "asft.student"},
     "asft.decoder.*": {
         "asft.types",
