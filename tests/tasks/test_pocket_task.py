@@ -102,6 +102,12 @@ def test_the_size_of_one_split_does_not_change_another() -> None:
     assert tuple(alone) == loaded(count=300)[:20]
 
 
+def test_another_sample_is_another_pool_before_the_same_test() -> None:
+    assert loaded(split="seed", count=20) != loaded(split="seed", count=20, sample=1)
+    for split in ("validation", "test"):
+        assert loaded(split=split, count=20) == loaded(split=split, count=20, sample=1)
+
+
 def test_samples_of_a_salt_differ_and_lie_in_the_same_bucket() -> None:
     first, second = loaded(count=50), loaded(count=50, sample=1)
     assert {e.id for e in first} != {e.id for e in second}

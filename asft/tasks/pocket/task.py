@@ -59,7 +59,7 @@ class Pocket:
     words: Annotated[int, Field(ge=1)] = WORDS
     """How many words that stand for a number each rare family uses; with more, each is met less often."""
     sample: int = 0
-    """Which sample of the salt's instances; samples of one salt may overlap."""
+    """Which sample of the salt's instances the pool is; samples may overlap. The other splits stay the same."""
 
     def load(self, split: str) -> Sequence[Example]:
         """The examples of "seed", "validation" or "test". Raises DataError for any other split."""
@@ -67,7 +67,7 @@ class Pocket:
         if split not in sizes:
             raise DataError(f"pocket has no split {split!r}; splits: {', '.join(sizes)}")
         owned = SALTS.index(self.salt) * len(SPLITS) + SPLITS.index(split)
-        rng = random.Random(f"pocket {self.salt} {split} {self.sample}")
+        rng = random.Random(f"pocket {self.salt} {split} {self.sample if split == 'seed' else 0}")
         special = {
             family.name: share * family.weight / sum(other.weight for other in group)
             for share, group in (
