@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from asft import __version__
-from asft.cli import evaluate, export, generate, journal, probe, score
+from asft.cli import evaluate, export, generate, journal, probe, score, study
 from asft.errors import AsftError, RecipeError
 
 
@@ -65,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     run.set_defaults(call=_run)
 
     generate.add(commands)
+    study.add(commands)
     score.add(commands)
     export.add(commands)
 

@@ -1,0 +1,176 @@
+"""The figures of a study as SVG, and as PNG and CSV beside the report.
+
+A figure in the page takes its colours from the page's style sheet, light or dark; as a file of its own it has
+the light ones with it.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from markupsafe import Markup
+
+from asft.report.figures import drawing, stroke, words
+from asft.report.html import FOLDER
+from asft.report.scale import ticks
+from asft.report.wording import percent, points, short, short_dollars, signed
+from asft.stats import Estimate
+from asft.study.facts import Chart, Compared
+
+WIDTH, HEIGHT = 760, 400
+LEFT, RIGHT, TOP, BOTTOM = 48, 150, 16, 44
+INSET = 10
+APART = 15.0
+"""Between two names at the right."""
+COLOURS = 10
+"""Classes arm-0 .. arm-9 of the style sheet; further arms begin again, dashed."""
+ROW = 30
+FONTS = "DejaVu Sans, Liberation Sans, Arial, sans-serif"
+"""Of a picture, which has no page around it."""
+
+
+def colour(place: int) -> str:
+    """The class of the arm of this number."""
+    return f"arm-{place % COLOURS}" + (" again" if place >= COLOURS else "")
+
+
+def curves(chart: Chart, arms: Sequence[str], reference: str) -> Markup:
+    """Accuracy against what was used up, an arm a line, each named at its end; bands are 95% intervals."""
+    bottom, right = HEIGHT - BOTTOM, WIDTH - RIGHT
+    estimates = [one for curve in chart.lines for one in curve.accuracy]
+    y_ticks = ticks(100 * min(e.value for e in estimates), 100 * max(e.high for e in estimates), 6)
+    x_ticks = ticks(0, max(curve.spent[-1] for curve in chart.lines) or 1, 5)
+
+    def x_of(value: float) -> float:
+        return LEFT + INSET + (right - LEFT - INSET) * value / x_ticks[-1]
+
+    def y_of(share: float) -> float:
+        return bottom - (bottom - TOP) * (max(100 * share, y_ticks[0]) - y_ticks[0]) / (
+            y_ticks[-1] - y_ticks[0]
+        )
+
+    def path(places: Sequence[tuple[float, float]]) -> str:
+        return " ".join(f"{x_of(x):.1f},{y_of(y):.1f}" for x, y in places)
+
+    parts = []
+    for tick in y_ticks:
+        parts.append(stroke(LEFT, y_of(tick / 100), right, y_of(tick / 100), "grid"))
+        parts.append(words(LEFT - 8, y_of(tick / 100) + 4, f"{tick:g}%", "tick end"))
+    write_x = _writes(chart.key)
+    parts += [words(x_of(tick), bottom + 18, write_x(tick), "tick middle") for tick in x_ticks]
+    parts.append(words((LEFT + right) / 2, HEIGHT - 8, chart.label, "axis middle"))
+    told = []
+    ends: list[tuple[float, str, str]] = []
+    # The reference is drawn last, above all others.
+    for curve in sorted(chart.lines, key=lambda one: one.arm == reference):
+        kind = colour(arms.index(curve.arm)) + (" reference" if curve.arm == reference else "")
+        pairs = list(zip(curve.spent, curve.accuracy, strict=True))
+        upper = [(x, e.high) for x, e in pairs]
+        lower = [(x, e.low) for x, e in reversed(pairs)]
+        parts.append(
+            Markup('<polygon class="arm-band {}" points="{}"/>').format(kind, path([*upper, *lower]))
+        )
+        places = path([(x, e.value) for x, e in pairs])
+        parts.append(Markup('<polyline class="arm-line {}" points="{}"/>').format(kind, places))
+        for x, found in pairs:
+            said = f"{curve.arm}: {with_range(found)} at {write_x(x)} {chart.label}"
+            dot = Markup(
+                '<circle class="arm-dot {}" cx="{:.1f}" cy="{:.1f}" r="3.5"><title>{}</title></circle>'
+            )
+            parts.append(dot.format(kind, x_of(x), y_of(found.value), said))
+        ends.append((y_of(curve.accuracy[-1].value), curve.arm, kind))
+        told.append(f"{curve.arm} ends at {percent(curve.accuracy[-1].value)}")
+    for y, (end, arm, kind) in zip(_spread([end for end, _, _ in sorted(ends)]), sorted(ends), strict=True):
+        parts.append(stroke(right + 4, end, right + 14, y, f"arm-lead {kind}"))
+        parts.append(words(right + 18, y + 4, arm, f"arm-name start {kind}"))
+    title = f"Accuracy against {chart.label}"
+    return drawing(WIDTH, HEIGHT, title, f"{'; '.join(told)}.", parts)
+
+
+def forest(compared: Sequence[Compared], arms: Sequence[str], reference: str) -> Markup:
+    """Each arm's difference to the reference at the end of the budget, with its interval."""
+    rows = [(one.arm, one.difference) for one in compared if one.difference]
+    low = min(0.0, *(d.low for _, d in rows)) if rows else -0.01
+    high = max(0.0, *(d.high for _, d in rows)) if rows else 0.01
+    marks = ticks(100 * low, 100 * high, 6)
+    height = 20 + ROW * len(rows) + BOTTOM
+    left, right, bottom = 150, WIDTH - 165, height - BOTTOM
+
+    def x_of(value: float) -> float:
+        return left + (right - left) * (100 * value - marks[0]) / (marks[-1] - marks[0])
+
+    parts = []
+    for mark in marks:
+        x = x_of(mark / 100)
+        parts.append(stroke(x, 10, x, bottom, "base" if mark == 0 else "grid"))
+        parts.append(words(x, bottom + 18, signed(f"{mark:+g}" if mark else "0"), "tick middle"))
+    parts.append(words((left + right) / 2, height - 8, f"points above {reference}", "axis middle"))
+    for place, (arm, found) in enumerate(rows):
+        y, kind = 10 + ROW * (place + 0.5), colour(arms.index(arm))
+        parts.append(words(left - 12, y + 4, arm, f"arm-name end {kind}"))
+        parts.append(stroke(x_of(found.low), y, x_of(found.high), y, f"arm-line {kind}"))
+        dot = Markup('<circle class="arm-dot {}" cx="{:.1f}" cy="{:.1f}" r="5"><title>{}</title></circle>')
+        parts.append(dot.format(kind, x_of(found.value), y, f"{arm}: {difference(found)}"))
+        parts.append(words(right + 12, y + 4, difference(found), "tick start"))
+    told = "; ".join(f"{arm} {difference(found)}" for arm, found in rows)
+    title = f"Difference to {reference} at the end of the budget"
+    return drawing(WIDTH, round(height), title, f"{told}.", parts)
+
+
+def with_range(found: Estimate) -> str:
+    """84.2% (82.0 to 86.4)."""
+    return f"{percent(found.value)} ({100 * found.low:.1f} to {100 * found.high:.1f})"
+
+
+def difference(found: Estimate) -> str:
+    """+1.2 (-0.3 to +2.7), in points, with true minus signs."""
+    low, high = (signed(f"{100 * end:+.1f}") for end in (found.low, found.high))
+    return f"{points(found.value)} ({low} to {high})"
+
+
+def png(figure: Markup, path: Path) -> None:
+    """The figure as a picture, in the light colours, at twice its size."""
+    import resvg_py
+
+    style = _resolved((FOLDER / "page.css").read_text("utf-8"))
+    head, _, rest = str(figure).partition(">")
+    head = head.replace("<svg ", f'<svg xmlns="http://www.w3.org/2000/svg" font-family="{FONTS}" ', 1)
+    drawn = resvg_py.svg_to_bytes(
+        svg_string=f"{head}><style>{style}</style>{rest}", zoom=2, background=_palette()["--paper"]
+    )
+    path.write_bytes(bytes(drawn))
+
+
+def _palette() -> dict[str, str]:
+    """The light colours of the page's style sheet."""
+    css = (FOLDER / "page.css").read_text("utf-8")
+    block = css[css.index(":root") : css.index("}")]
+    return dict(re.findall(r"(--[\w-]+):\s*(#[0-9a-f]+)", block))
+
+
+def _resolved(css: str) -> str:
+    """The rules for figures, with colours in place of names: what draws the picture knows no variables."""
+    palette = _palette()
+    rules = re.findall(r"^[^\n@{}/]*\{[^{}]*\}(?:[^\n{}]*\{[^{}]*\})*", css, re.MULTILINE)
+    wanted = [
+        rule
+        for rule in rules
+        if re.search(r"svg text|\.(grid|base|middle|end|start|arm|heat|line|band)", rule)
+    ]
+    return re.sub(r"var\((--[\w-]+)\)", lambda found: palette[found[1]], "\n".join(wanted))
+
+
+def _writes(key: str) -> Callable[[float], str]:
+    return short_dollars if key == "usd" else short
+
+
+def _spread(places: Sequence[float]) -> list[float]:
+    """Places in order, moved apart where they are too near, as little as may be."""
+    found = list(places)
+    for _ in range(100):
+        for upper in range(len(found) - 1):
+            overlap = APART - (found[upper + 1] - found[upper])
+            if overlap > 0:
+                found[upper] -= overlap / 2
+                found[upper + 1] += overlap / 2
+    return found

@@ -1,0 +1,134 @@
+"""What a study takes, told before anything is done: runs, requests, tokens, dollars, and about how long."""
+
+import json
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+from asft import ceilings
+from asft import recipe as recipes
+from asft.recipe import Recipe
+from asft.report.wording import duration, plural
+from asft.study import results
+from asft.study.design import Arm, Study
+from asft.study.pace import Pace, measured
+from asft.study.runs import threads
+from asft.types import NO_REQUESTS, Ceiling, Context, Example
+
+CENT = Decimal("0.01")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Planned:
+    """What one arm takes, over all seeds that are still to be run."""
+
+    arm: Arm
+    recipe: Recipe
+    """With the first seed."""
+    done: int
+    """Runs that have their result."""
+    asked: Ceiling
+    """Of all runs to come, at most."""
+    usd: Decimal | None
+    """At most; None where a price is unknown."""
+    seconds: float
+    """Of all runs to come, about, on one process; without what a teacher elsewhere takes."""
+
+
+def plan(study: Study, folder: Path, at_once: int) -> list[Planned]:
+    """A row per arm. Loads each task once, and times the student on this machine where no run is done yet."""
+    splits: dict[str, tuple[tuple[Example, ...], tuple[Example, ...]]] = {}
+    paces: dict[str, Pace] = {}
+    rows = []
+    for arm in study.arms:
+        recipe = recipes.read(study.given(arm, study.seeds[0]))
+        key = json.dumps(recipe.settings["task"], sort_keys=True)
+        if key not in splits:
+            splits[key] = (tuple(recipe.task.load("seed")), tuple(recipe.task.load("test")))
+        seeds, test = splits[key]
+        context = Context(task=recipe.task, seeds=seeds, accepted=(), test=test, round=1, seed=recipe.seed)
+        found = [
+            results.read(path)
+            for seed in study.seeds
+            if (path := results.path_of(folder, arm.name, seed)).exists()
+        ]
+        left = len(study.seeds) - len(found)
+        asked = _bounded(ceilings.of(recipe, context).whole, recipe) * left if left else NO_REQUESTS
+        prices = ceilings.prices(recipe)
+        if found:
+            took = statistics.mean(_seconds(one) for one in found)
+        else:
+            base = json.dumps(recipe.settings["student"], sort_keys=True)
+            if base not in paces:
+                paces[base] = measured(recipe, seeds, threads(at_once))
+            took = paces[base].of(recipe, len(seeds), len(test))
+        rows.append(
+            Planned(
+                arm=arm,
+                recipe=recipe,
+                done=len(found),
+                asked=asked,
+                usd=None if prices is None else prices.most(asked),
+                seconds=took * left,
+            )
+        )
+    return rows
+
+
+def told(study: Study, rows: Sequence[Planned], at_once: int) -> str:
+    """The plan as text for the terminal."""
+    runs = len(study.arms) * len(study.seeds)
+    left = runs - sum(row.done for row in rows)
+    head = ("arm", "rounds", "runs", "done", "requests", "tokens", "USD", "time")
+    lines = [
+        (
+            row.arm.name,
+            f"{row.recipe.rounds} x {row.recipe.per_round}",
+            f"{len(study.seeds)}",
+            f"{row.done}",
+            f"{row.asked.requests:,}",
+            f"{row.asked.input_tokens + row.asked.output_tokens:,}",
+            "?" if row.usd is None else f"{row.usd.quantize(CENT)}",
+            duration(row.seconds),
+        )
+        for row in rows
+    ]
+    widths = [max(len(line[place]) for line in [head, *lines]) for place in range(len(head))]
+    table = [
+        "  ".join(
+            cell.ljust(width) if place == 0 else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in [head, *lines]
+    ]
+    whole = sum(row.seconds for row in rows)
+    return "\n".join(
+        [
+            f"study     {study.name}: {plural(len(study.arms), 'arm')} x {plural(len(study.seeds), 'seed')} "
+            f"= {plural(runs, 'run')}, {left} to do; all against {study.compare_to}",
+            f"budget    {study.amount:g} {study.binds} for each run",
+            "",
+            *table,
+            "",
+            f"About {duration(whole / at_once)} with {plural(at_once, 'run')} at once, without waiting for a "
+            "teacher elsewhere.",
+            "Requests, tokens and dollars are the most there can be; what two runs ask alike is paid once.",
+        ]
+    )
+
+
+def _bounded(most: Ceiling, recipe: Recipe) -> Ceiling:
+    """No run takes more than its budget."""
+    budget = recipe.budget
+    requests = most.requests if budget.requests is None else min(most.requests, budget.requests)
+    both = most.input_tokens + most.output_tokens
+    if budget.tokens is None or both <= budget.tokens:
+        return Ceiling(requests=requests, input_tokens=most.input_tokens, output_tokens=most.output_tokens)
+    into = round(budget.tokens * most.input_tokens / both)
+    return Ceiling(requests=requests, input_tokens=into, output_tokens=budget.tokens - into)
+
+
+def _seconds(result: results.Result) -> float:
+    return float(sum(sum(point["seconds"].values()) for point in result.points))

@@ -1,0 +1,132 @@
+"""What is kept of one run of a study: a JSON file of some kilobytes, from which the report is made.
+
+These files are all that has to be committed: with them a study goes on, and is reported, on any machine.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from asft.errors import RunError
+from asft.origin import EXTENSIBLE
+from asft.rundir import differences, read_json, read_jsonl, rounds
+
+SAMPLES = 3
+"""Accepted examples of a round that are kept with their text."""
+MARKS = {1.0: "1", None: "-"}
+"""How a grade stands in a point; all that is neither right nor ungradable is "0"."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What one run reached and used, round by round."""
+
+    arm: str
+    seed: int
+    settings: Mapping[str, Any]
+    about: Mapping[str, Any]
+    """Versions and hardware."""
+    items: Sequence[str]
+    """Ids of the test items, in their order."""
+    tags: Mapping[str, Sequence[str | None]]
+    """Tag -> the value of each test item."""
+    points: Sequence[Mapping[str, Any]]
+    """One per round, the base first; see `point`."""
+
+
+def path_of(folder: Path, arm: str, seed: int) -> Path:
+    """Where the result of an arm and a seed lies."""
+    return folder / "results" / arm / f"seed-{seed}.json"
+
+
+def read(path: Path) -> Result:
+    """A result as it was put down. Raises RunError where it is damaged."""
+    kept = read_json(path, "removing it and running the study again")
+    try:
+        return Result(**kept)
+    except TypeError as error:
+        raise RunError(
+            f"{path} is no result of a study ({error}); remove it and run the study again"
+        ) from None
+
+
+def stale(result: Result, settings: Mapping[str, Any]) -> tuple[bool, list[str]]:
+    """Whether the run has to go on, since rounds or budget were raised; and what else has changed."""
+    changed = list(differences(result.settings, settings))
+    extended = [one for one in changed if one.split(".")[0].split(" ")[0] in EXTENSIBLE]
+    return bool(extended), [one for one in changed if one not in extended]
+
+
+def gathered(
+    folder: Path, arm: str, seed: int, settings: Mapping[str, Any], extra: Mapping[int, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """The result of a finished run; `extra` is what else is known of a round."""
+    about = read_json(folder / "run.json")
+    numbers = rounds(folder)
+    base = read_jsonl(folder / f"round-{numbers[0]:02d}" / "evaluate.jsonl")
+    items = [row["example_id"] for row in base]
+    tags = dict.fromkeys(tag for row in base for tag in row["tags"])
+    points: list[dict[str, Any]] = []
+    kept = 0
+    for number in numbers:
+        one = point(folder / f"round-{number:02d}", items)
+        kept += one["kept"]
+        points.append({**one, "examples": kept, **extra.get(number, {})})
+    return {
+        "arm": arm,
+        "seed": seed,
+        "settings": settings,
+        "about": {key: about[key] for key in ("versions", "hardware")},
+        "items": items,
+        "tags": {tag: [row["tags"].get(tag) for row in base] for tag in tags},
+        "points": points,
+    }
+
+
+def point(folder: Path, items: Sequence[str]) -> dict[str, Any]:
+    """One round: a mark for each test item ("1" right, "0" wrong, "-" ungradable), and what it took."""
+    summary = read_json(folder / "summary.json")
+    rows = read_jsonl(folder / "evaluate.jsonl")
+    if [row["example_id"] for row in rows] != list(items):
+        raise RunError(f"{folder} was evaluated on other test items than round 0; redo its evaluate step")
+    funnel = summary.get("funnel") or {}
+    number = summary["round"]
+    return {
+        "round": number,
+        "kept": funnel.get("kept", 0),
+        "drafts": funnel.get("drafts", 0),
+        "grades": "".join(MARKS.get(row["grade"], "0") for row in rows),
+        "ledger": summary["ledger"],
+        "seconds": summary["seconds"],
+        "train": summary.get("train"),
+        "funnel": funnel,
+        "asked": _asked(folder, funnel.get("drafts", 0)) if number else [],
+        "samples": _samples(folder) if number else [],
+    }
+
+
+def accepted(folder: Path) -> list[dict[str, Any]]:
+    """The accepted examples of a round, each with the number of its draft, in their order."""
+    keeps = {row["number"] for row in read_jsonl(folder / "filter.jsonl") if row["decision"] == "keep"}
+    rows = read_jsonl(folder / "write.jsonl")
+    return [{"number": row["number"], **row["example"]} for row in rows if row["number"] in keeps]
+
+
+def _asked(folder: Path, drafts: int) -> list[str]:
+    """Ids of the seeds that the teacher was asked about, in the order of the drafts."""
+    return [row["example_id"] for row in read_jsonl(folder / "select.jsonl")[:drafts]]
+
+
+def _samples(folder: Path) -> list[dict[str, Any]]:
+    """The first accepted examples, with the seeds that they were written from."""
+    picks = {row["number"]: row for row in read_jsonl(folder / "select.jsonl")}
+    return [
+        {
+            "seed": picks[one["number"]]["prompt"],
+            "score": picks[one["number"]]["score"],
+            "prompt": one["prompt"],
+            "completion": one["completion"],
+        }
+        for one in accepted(folder)[:SAMPLES]
+    ]

@@ -1,0 +1,78 @@
+"""What a study shows and does not show, in plain words made from its figures."""
+
+from asft.report.wording import percent, plural
+from asft.study.facts import Compared, Facts
+from asft.study.figures import difference
+from asft.study.tables import ratio
+
+FEW_SEEDS = 5
+"""Below so many seeds nothing is called shown, whatever p says."""
+SURE = 0.05
+
+METHOD = (
+    "Arms are compared seed by seed and item by item: each pair of runs has the same seed and answers the "
+    "same test items. Intervals are 95% intervals of a t distribution for the mean over seeds and items, "
+    "both taken as drawn from many; p-values are adjusted over all arms that are compared with the reference "
+    "(Holm).",
+    "Along the budget: the mean accuracy between nothing and all of it, by trapezoids. To the same accuracy: "
+    "what the reference takes to its own final accuracy, divided by what the arm takes to the same, on "
+    "straight lines between points; its interval is by bootstrap over seeds and items. Above 1, the arm "
+    "needs less.",
+)
+
+
+def told(facts: Facts) -> list[str]:
+    """A paragraph, sentence by sentence."""
+    said = [
+        f"{plural(len(facts.arms), 'arm')} with {plural(len(facts.seeds), 'seed')} each, {facts.amount:g} "
+        f"{facts.binds} for a run, {plural(facts.items, 'test item')}; the base answers "
+        f"{percent(facts.base)} right."
+    ]
+    if facts.missing:
+        every = len(facts.seeds) * len({*facts.arms, *(name.rpartition(" ")[0] for name in facts.missing)})
+        said.append(
+            f"Not finished: {len(facts.missing)} of {plural(every, 'run')} have no result yet, so all of "
+            "this may change."
+        )
+    others = [one for one in facts.compared if one.difference]
+    if not others:
+        return said
+    if len(facts.seeds) < FEW_SEEDS:
+        said.append(
+            f"With {plural(len(facts.seeds), 'seed')} nothing is shown about other seeds: what follows is a "
+            f"first look, and it takes {FEW_SEEDS} seeds at least to know."
+        )
+    better = [one for one in others if _sure(one) and one.difference and one.difference.value > 0]
+    worse = [one for one in others if _sure(one) and one.difference and one.difference.value < 0]
+    unsure = [one for one in others if one not in better and one not in worse]
+    for word, group in (("better than", better), ("worse than", worse)):
+        if group:
+            named = ", ".join(f"{one.arm} {_difference(one)}" for one in group)
+            said.append(
+                f"More than chance {word} {facts.reference} at the end of the budget, in points: {named}."
+            )
+    if unsure:
+        named = ", ".join(f"{one.arm} {_difference(one)}" for one in unsure)
+        said.append(f"Not told apart from {facts.reference}: {named}.")
+    saving = [(one.arm, one.reach) for one in others if one.reach and one.reach.ratio is not None]
+    if saving:
+        arm, best = max(saving, key=lambda pair: pair[1].ratio or 0.0)
+        shown = "lies" if best.low is not None and best.low > 1 else "does not lie"
+        said.append(
+            f"To {facts.reference}'s final accuracy, {facts.reference} takes {ratio(best)} what {arm} takes, "
+            f"the best of the arms; the interval {shown} above 1."
+        )
+    return said
+
+
+def _sure(one: Compared) -> bool:
+    return (
+        one.p_holm is not None
+        and one.p_holm < SURE
+        and (one.difference is not None)
+        and one.difference.seeds > 1
+    )
+
+
+def _difference(one: Compared) -> str:
+    return difference(one.difference) if one.difference else ""

@@ -1,0 +1,168 @@
+from dataclasses import replace
+from statistics import mean
+from typing import Any
+
+import pytest
+
+from asft.study import sentences, tables
+from asft.study.facts import Facts, facts
+from asft.study.results import Result
+from tests.study.results_of import marks, point, result, study
+
+
+def found(results: list[Result], **more: Any) -> Facts:
+    arms = dict.fromkeys(one.arm for one in results)
+    seeds = sorted({one.seed for one in results})
+    given: dict[str, Any] = {"presets": arms, "seeds": seeds, **more}
+    return facts("try", given["presets"], given["seeds"], "static", "examples", 20, results)
+
+
+SPREAD = (0, 1, -1, 2, -2)
+ARMS = {
+    "static": lambda seed: (60, 64 + SPREAD[seed - 1], 70 + SPREAD[seed - 1]),
+    "active": lambda seed: (60, 70 + SPREAD[seed - 1], 80 + SPREAD[seed - 1]),
+}
+
+
+def test_an_arm_is_compared_with_the_reference_at_the_end_seed_by_seed_and_item_by_item() -> None:
+    static, active = found(study(ARMS)).compared
+    assert static.difference is None
+    assert active.difference is not None
+    assert active.difference.value == pytest.approx(0.10)
+    assert active.difference.by_seed == pytest.approx([0.10] * 5)
+    # Ten items more of a hundred, the same ten for every seed but for where they begin.
+    assert active.by_seed[0][:3] == (1, 10, 0)
+    assert active.end.value == pytest.approx(0.80)
+
+
+def test_the_reference_takes_as_many_times_as_much_to_its_own_accuracy_as_is_read_off_the_lines() -> None:
+    active = found(study(ARMS)).compared[1]
+    assert active.reach is not None
+    # static ends at 70% after 20 examples; active is at 70% after 10.
+    assert (active.reach.first, active.reach.second) == (pytest.approx(20), pytest.approx(10))
+    assert active.reach.ratio == pytest.approx(2.0)
+    assert tables.ratio(active.reach).startswith("2.00 times (")
+
+
+def test_an_accuracy_that_is_not_reached_has_no_ratio() -> None:
+    worse = {**ARMS, "active": lambda seed: (60, 61, 62)}
+    active = found(study(worse)).compared[1]
+    assert active.reach is not None
+    assert active.reach.ratio is None
+    assert tables.ratio(active.reach) == "not reached"
+
+
+def test_every_arm_has_a_curve_against_what_its_run_used_up() -> None:
+    charts = {chart.key: chart for chart in found(study(ARMS)).charts}
+    assert charts["examples"].lines[0].spent == (0.0, 10.0, 20.0)
+    assert charts["tokens"].lines[0].spent == (0.0, 1000.0, 2000.0)
+    assert charts["usd"].lines[1].spent == pytest.approx((0.0, 0.1, 0.2))
+    assert [one.value for one in charts["examples"].lines[1].accuracy] == pytest.approx([0.6, 0.7, 0.8])
+
+
+def test_an_axis_that_is_not_known_or_does_not_grow_has_no_chart() -> None:
+    results = study(ARMS)
+    free = [{**row, "cost_usd": None} for row in results[0].points[1]["ledger"]]
+    points = [results[0].points[0], {**results[0].points[1], "ledger": free}, results[0].points[2]]
+    results[0] = replace(results[0], points=points)
+    keys = [chart.key for chart in found(results).charts]
+    assert keys == ["examples", "tokens"]
+
+
+def test_p_values_are_adjusted_over_all_arms_that_are_compared() -> None:
+    arms = {**ARMS, "other": lambda seed: (60, 66, 71 + SPREAD[-seed])}
+    one = found(study(arms)).compared
+    assert one[0].p_holm is None
+    ps = sorted(c.difference.p for c in one if c.difference)
+    assert sorted(c.p_holm for c in one if c.p_holm is not None) == pytest.approx(
+        [min(1.0, 2 * ps[0]), min(1.0, max(2 * ps[0], ps[1]))]
+    )
+
+
+def test_costs_are_means_over_runs_and_count_what_was_rejected() -> None:
+    active = found(study(ARMS)).costs[1]
+    assert (active.drafts, active.kept, active.steps) == (24, 20, 40)
+    assert (active.teacher_in, active.teacher_out, active.judge_tokens) == (1200, 600, 200)
+    assert active.usd == pytest.approx(0.2)
+    assert (active.measured_s, active.trained_s, active.evaluated_s) == (4.0, 10.0, 3.0)
+    assert active.flops is None
+
+
+def test_runs_without_a_result_are_named() -> None:
+    one = found(study(ARMS)[:-1], seeds=[1, 2, 3, 4, 5])
+    assert one.missing == ("active 5",)
+    assert "Not finished: 1 of 10 runs have no result yet" in " ".join(sentences.told(one))
+
+
+def test_arms_that_ask_about_the_same_seeds_overlap_wholly() -> None:
+    results = study(ARMS)
+    other = [f"seed {at}" for at in range(12, 24)]
+    results[5:] = [
+        replace(one, points=[one.points[0], *({**at, "asked": other} for at in one.points[1:])])
+        for one in results[5:]
+    ]
+    one = found(results)
+    assert one.overlap.jaccard[0][0] == 1.0
+    assert one.overlap.jaccard[0][1] == 0.0
+    assert one.staying["static"] is not None
+    assert one.staying["static"][0] == 1.0
+    # Two sets of 12 of 50 share 12 * 12 / 50 on average.
+    assert one.staying["static"][1] == pytest.approx(0.14, abs=0.02)
+
+
+def test_seeds_whose_score_tells_that_of_what_was_written_have_fidelity_1() -> None:
+    pairs = [[f"seed {at}", at / 10, at / 5] for at in range(10)]
+    results = [
+        result("static", 1, (60, 64, 70), fidelity=pairs),
+        result("active", 1, (60, 70, 80), fidelity=[[seed, asked, 1 - got] for seed, asked, got in pairs]),
+    ]
+    static, active = found(results).fidelity
+    assert static.fidelity.points.rho == pytest.approx(1.0)
+    assert active.fidelity.points.rho == pytest.approx(-1.0)
+
+
+def test_the_gap_between_groups_is_followed_from_round_to_round() -> None:
+    # Of the first 50 items ("low") all are right throughout; of the others 10, 20, then 30.
+    [static, _] = found(study({"static": lambda _: (60, 70, 80), "b": lambda _: (60, 70, 80)})).groups
+    assert [gap.gap.value for gap in static.gaps] == pytest.approx([0.8, 0.6, 0.4])
+    assert {gap.worst for gap in static.gaps} == {"high"}
+
+
+def test_the_gap_recovered_is_the_share_of_what_real_data_teaches() -> None:
+    arms = {**ARMS, "real": lambda seed: (60, 80, 90 + SPREAD[seed - 1])}
+    presets = {"static": "static", "active": None, "real": "real-only"}
+    one = found(study(arms), presets=presets)
+    shares = {closed.arm: closed.recovered.value for closed in one.recovered}
+    assert shares == pytest.approx({"static": 1 / 3, "active": 2 / 3})
+    [_, active] = one.recovered
+    assert active.per_usd is not None
+    assert active.per_usd.value == pytest.approx(2 / 3 / 0.2)
+
+
+def test_what_is_shown_is_said_in_plain_words() -> None:
+    said = " ".join(sentences.told(found(study(ARMS))))
+    assert "More than chance better than static at the end of the budget, in points: active +10.0" in said
+    assert "the interval lies above 1" in said
+
+
+def test_with_few_seeds_nothing_is_said_to_be_shown_about_others() -> None:
+    said = " ".join(sentences.told(found(study(ARMS, seeds=2))))
+    assert "With 2 seeds nothing is shown about other seeds" in said
+
+
+def test_an_arm_that_is_as_good_is_not_told_apart() -> None:
+    noise = (3, -4, 1, 2, -2)
+    arms = {**ARMS, "active": lambda seed: (60, 64, 70 + noise[seed - 1])}
+    said = " ".join(sentences.told(found(study(arms))))
+    assert "Not told apart from static: active" in said
+    assert "More than chance" not in said
+
+
+def test_an_ungradable_answer_counts_as_not_right() -> None:
+    one = result("static", 1, (60, 64, 70))
+    last = point(2, "-" * 30 + marks(70)[:70])
+    assert mean(c.end.value for c in found([replace(one, points=[*one.points[:2], last])]).compared) == 0.7
+
+
+def test_the_same_results_give_the_same_facts() -> None:
+    assert repr(found(study(ARMS))) == repr(found(study(ARMS)))
