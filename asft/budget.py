@@ -4,7 +4,8 @@ Before a script starts, the most that it can cost is set aside; what its calls r
 they end, and the rest comes back. A script starts only where its ceiling fits beside all that is spent
 and set aside, so timing cannot change which scripts start: one that fits now fits later too.
 
-Money is counted in decimals, never in binary fractions.
+Money is counted in decimals and FLOPs in whole numbers, never in binary fractions: sums of those depend on
+the order in which calls end.
 """
 
 import math
@@ -15,6 +16,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from asft import flops
 from asft.errors import BudgetError
 from asft.registry import plugin
 from asft.types import Ceiling, Message, Reply, Request
@@ -29,11 +31,15 @@ _MILLION = 1_000_000
 
 Price = Annotated[Decimal, Field(ge=0)]
 Count = Annotated[int, Field(ge=0)]
+ActiveParams = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
+"""Parameters of a model that a token meets, such as 7.6e9: all of a dense model's, and of its experts those
+that are chosen."""
 
 
 @plugin
 class Budget:
-    """The most that a run may use; None is no limit. Calls of teacher and judge count, failed ones too."""
+    """The most that a run may use; None is no limit. Calls of teacher and judge count, failed ones too, and
+    of FLOPs what the student computes."""
 
     examples: Count | None = None
     """Accepted examples; whoever accepts them keeps to it."""
@@ -42,8 +48,10 @@ class Budget:
     """Input and output together."""
     usd: Price | None = None
     """US dollars."""
+    flops: Annotated[float, Field(ge=0.0, allow_inf_nan=False)] | None = None
+    """Of teacher, judge and student together; needs `active_params` of who is asked."""
     timeout_share: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.02
-    """The part of requests, tokens and usd that is kept for calls that time out and are charged anyway."""
+    """The part of all but examples that is kept for calls that time out and are charged anyway."""
 
 
 @plugin
@@ -104,6 +112,24 @@ def dearest(prices: Iterable[Prices | None]) -> Prices | None:
     )
 
 
+def largest(sizes: Iterable[float | None]) -> float | None:
+    """The most `active_params` of these; None where some are unknown."""
+    known = list(sizes)
+    return None if not known or None in known else max(one for one in known if one is not None)
+
+
+def computed(active_params: float | None, reply: Reply) -> int | None:
+    """FLOPs of a call; None where it is unknown who was asked."""
+    if active_params is None:
+        return None
+    return flops.asked(
+        active_params,
+        input_tokens=reply.input_tokens,
+        cached_tokens=reply.cached_tokens,
+        output_tokens=reply.output_tokens,
+    )
+
+
 def estimated_tokens(texts: Iterable[str]) -> int:
     """About how many tokens texts are, where nobody has counted them."""
     return math.ceil(sum(len(text.encode("utf-8", "surrogatepass")) for text in texts) / BYTES_PER_TOKEN)
@@ -132,14 +158,24 @@ class Amount:
     """Input and output."""
     usd: Decimal | None = Decimal(0)
     """None where a price is unknown."""
+    flops: int | None = 0
+    """None where it is unknown how many parameters are active."""
 
     def __add__(self, other: "Amount") -> "Amount":
-        usd = None if self.usd is None or other.usd is None else self.usd + other.usd
-        return Amount(requests=self.requests + other.requests, tokens=self.tokens + other.tokens, usd=usd)
+        return Amount(
+            requests=self.requests + other.requests,
+            tokens=self.tokens + other.tokens,
+            usd=None if self.usd is None or other.usd is None else self.usd + other.usd,
+            flops=None if self.flops is None or other.flops is None else self.flops + other.flops,
+        )
 
     def __sub__(self, other: "Amount") -> "Amount":
-        usd = None if self.usd is None or other.usd is None else self.usd - other.usd
-        return Amount(requests=self.requests - other.requests, tokens=self.tokens - other.tokens, usd=usd)
+        return Amount(
+            requests=self.requests - other.requests,
+            tokens=self.tokens - other.tokens,
+            usd=None if self.usd is None or other.usd is None else self.usd - other.usd,
+            flops=None if self.flops is None or other.flops is None else self.flops - other.flops,
+        )
 
 
 NOTHING = Amount()
@@ -167,17 +203,22 @@ class Account:
         budget: Budget,
         prices: Iterable[Prices | None],
         *,
+        active_params: Iterable[float | None] = (None,),
+        elsewhere: int = 0,
         before: Amount = NOTHING,
         timed_out: Amount = NOTHING,
         recorded: Amount = NOTHING,
     ) -> None:
-        """`prices` of all endpoints: a ceiling is priced at the dearest.
+        """`prices` and `active_params` of all endpoints: a ceiling is that of the dearest and the largest.
 
-        `before` is what earlier steps were charged, `timed_out` what calls that timed out were, and
-        `recorded` all that the ledger holds against this run.
+        `elsewhere` are FLOPs that are no call's: what the student has computed, and what is set aside for
+        what it has to compute yet. `before` is what earlier steps were charged, `timed_out` what calls that
+        timed out were, and `recorded` all that the ledger holds against this run.
         """
         self._budget = budget
         self._prices = tuple(prices)
+        self._active_params = largest(active_params)
+        self._elsewhere = Amount(flops=elsewhere)
         self._limits = _limits(budget)
         self._before = before
         self._timed_out = timed_out
@@ -190,6 +231,12 @@ class Account:
                 f"a budget of {budget.usd} usd cannot be kept, because {why}; "
                 "give every endpoint its prices per million tokens, or set a budget of requests or tokens"
             )
+        if budget.flops is not None and None in (self._active_params, recorded.flops):
+            raise BudgetError(
+                f"a budget of {budget.flops:g} flops cannot be kept, because an endpoint has no "
+                "active_params; give every endpoint the number of its model's parameters that are active for "
+                "a token, such as 7.6e9, or set a budget of requests or tokens"
+            )
 
     @property
     def spent(self) -> Amount:
@@ -199,11 +246,12 @@ class Account:
     @property
     def limits_tokens(self) -> bool:
         """Whether too many tokens could exceed it."""
-        return self._budget.tokens is not None or self._budget.usd is not None
+        limits = (self._budget.tokens, self._budget.usd, self._budget.flops)
+        return any(limit is not None for limit in limits)
 
     def affordable(self, ceiling: Ceiling) -> bool:
         """Whether it fits were every open script charged at its ceiling."""
-        committed = self._before + self._held + self.amount(ceiling)
+        committed = self._elsewhere + self._before + self._held + self.amount(ceiling)
         for limit in self._limits:
             # Timeouts that the reserve did not cover come out of what is for scripts.
             timed_out = max(limit.reserve, limit.of(self._timed_out))
@@ -241,11 +289,11 @@ class Account:
 
     def send(self, request: Ceiling) -> None:
         """A call is about to be made. Raises BudgetError where it could take the ledger over the budget."""
-        most = self._recorded + self._in_flight + self.amount(request)
+        most = self._elsewhere + self._recorded + self._in_flight + self.amount(request)
         for limit in self._limits:
             if limit.of(most) > limit.most:
                 raise BudgetError(
-                    f"the next call could exceed the budget of {limit.most} {limit.name}: calls that timed "
+                    f"the next call could exceed the budget of {limit.told} {limit.name}: calls that timed "
                     "out, or replies that this step no longer uses, have taken part of it; raise it to go on"
                 )
         self._in_flight += self.amount(request)
@@ -263,8 +311,15 @@ class Account:
     def amount(self, ceiling: Ceiling) -> Amount:
         """What a ceiling is of a budget."""
         known = [prices.most(ceiling) for prices in self._prices if prices is not None]
-        usd = max(known, default=Decimal(0)) if len(known) == len(self._prices) else None
-        return Amount(requests=ceiling.requests, tokens=ceiling.input_tokens + ceiling.output_tokens, usd=usd)
+        size = self._active_params
+        return Amount(
+            requests=ceiling.requests,
+            tokens=ceiling.input_tokens + ceiling.output_tokens,
+            usd=max(known, default=Decimal(0)) if len(known) == len(self._prices) else None,
+            flops=None
+            if size is None
+            else flops.asked(size, input_tokens=ceiling.input_tokens, output_tokens=ceiling.output_tokens),
+        )
 
 
 @dataclass(frozen=True)
@@ -277,13 +332,19 @@ class _Limit:
     reserve: Decimal
     """The part of it that is kept for calls that time out."""
 
+    @property
+    def told(self) -> str:
+        """How much, for people."""
+        return f"{float(self.most):g}" if self.name == "flops" else f"{self.most}"
+
 
 def _limits(budget: Budget) -> tuple[_Limit, ...]:
-    counts: list[tuple[str, Callable[[Amount], int | Decimal], int | Decimal | None]] = [
+    counts: list[tuple[str, Callable[[Amount], int | Decimal], float | Decimal | None]] = [
         ("requests", lambda amount: amount.requests, budget.requests),
         ("tokens", lambda amount: amount.tokens, budget.tokens),
-        # A price is unknown only where no usd budget is set.
+        # A price or a size is unknown only where no budget of it is set.
         ("usd", lambda amount: amount.usd or Decimal(0), budget.usd),
+        ("flops", lambda amount: amount.flops or 0, budget.flops),
     ]
     share = Decimal(str(budget.timeout_share))
     limits = [(name, of, Decimal(most)) for name, of, most in counts if most is not None]

@@ -1,6 +1,9 @@
 """A budget is never exceeded, whatever the order of events, and money is counted exactly."""
 
+import asyncio
+from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -8,8 +11,12 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from asft.budget import FREE, Account, Amount, Budget, Prices, ceiling_of, input_ceiling
+from asft.engine import Ending, Endpoint, Engine
 from asft.errors import BudgetError
-from asft.types import Ceiling, Message, Request, Sampling
+from asft.journal import Journal, Line
+from asft.registry import fill
+from asft.types import Ceiling, Message, Reply, Request, Sampling
+from tests.engine.driving import Scripted, jobs
 
 CHEAP = Prices(input=Decimal("0.15"), output=Decimal("0.60"))
 
@@ -147,11 +154,160 @@ def test_what_a_step_no_longer_uses_still_counts_against_its_calls() -> None:
     account.send(ceiling())
 
 
+# FLOPs
+
+
+def test_a_budget_of_flops_is_read_as_yaml_gives_it() -> None:
+    # PyYAML takes 1e18 for a text.
+    made, wrong = fill(Budget, {"flops": "1e18"})
+    assert (made.flops, wrong) == (1e18, [])
+    for value in ("-1", "inf", "nan"):
+        assert fill(Budget, {"flops": value})[0] is None
+
+
+def test_a_ceiling_is_two_flops_for_each_parameter_of_the_largest_and_each_token() -> None:
+    account = Account(Budget(flops=5e12), [None], active_params=[1e9, 7e9])
+    # 100 read and 50 written, by 7e9 parameters: 2.1e12; two fit in 4.9e12, which is 5e12 less 2%.
+    assert account.amount(ceiling(1, 100, 50)).flops == 2 * 7_000_000_000 * 150
+    assert account.affordable(ceiling(2, 200, 100))
+    assert not account.affordable(ceiling(2, 200, 151))
+
+
+def test_what_the_student_takes_is_not_there_for_calls() -> None:
+    budget = Budget(flops=1000, timeout_share=0)
+    account = Account(budget, [None], active_params=[1.0], elsewhere=600)
+    assert account.affordable(ceiling(1, 150, 50))
+    assert not account.affordable(ceiling(1, 150, 51))
+    # It is set aside, and not charged to calls.
+    assert account.spent.flops == 0
+    account.reserve(ceiling(1, 150, 50))
+    account.send(ceiling(1, 150, 50))
+    with pytest.raises(BudgetError, match="budget of 1000 flops"):
+        account.send(ceiling(1, 1, 0))
+
+
+def test_a_budget_of_flops_without_the_size_of_an_endpoint_is_refused() -> None:
+    for sizes in ([None], [7e9, None], []):
+        with pytest.raises(BudgetError, match=r"budget of 1e\+18 flops .* no active_params; give every"):
+            Account(Budget(flops=1e18), [FREE], active_params=sizes)
+
+
+def test_a_size_that_is_unknown_matters_to_no_other_budget() -> None:
+    account = Account(Budget(tokens=100), [None], active_params=[None, 7e9])
+    assert account.affordable(ceiling(1, 49, 49))
+    assert account.amount(ceiling(1, 1, 1)).flops is None
+
+
+def test_teachers_that_compute_nothing_fit_any_budget_of_flops() -> None:
+    assert Account(Budget(flops=0), [FREE], active_params=[0.0]).affordable(ceiling(5, 100, 100))
+
+
+def test_flops_that_are_unknown_make_their_sum_unknown() -> None:
+    assert (Amount(flops=3) + Amount(flops=None)).flops is None
+    assert (Amount(flops=None) - Amount(flops=3)).flops is None
+    # Past 2^53 a fraction would be rounded.
+    assert (Amount(flops=2**60) + Amount(flops=1)).flops == 2**60 + 1
+
+
+class Sized(Scripted):
+    """A teacher of which two of three tokens read are cached."""
+
+    active_params = 5e8
+
+    async def reply(self, request: Request) -> Reply:
+        return replace(await super().reply(request), cached_tokens=2)
+
+
+# Three read, of which two are cached, and two written, by 5e8 parameters.
+A_CALL = 2 * 500_000_000 * 3
+A_SCRIPT = 3 * A_CALL
+# 600 read and 30 written.
+MOST_OF_A_SCRIPT = 2 * 500_000_000 * 630
+
+
+def driven(path: Path, flops: float, *, count: int = 50, round: int = 1, elsewhere: int = 0) -> Ending:
+    async def go() -> Ending:
+        endpoint = Endpoint.of(Sized(), concurrency=4)
+        budget = Budget(flops=flops, timeout_share=0)
+        with Journal(path) as journal:
+            async with Engine(journal, {"teacher": endpoint}, budget=budget, elsewhere=elsewhere) as engine:
+                return await engine.drive(
+                    jobs(count),
+                    round=round,
+                    step="write",
+                    on_result=lambda outcome: True,
+                )
+
+    return asyncio.run(go())
+
+
+def rows(path: Path) -> dict[tuple[int, str], float | None]:
+    with Journal(path) as journal:
+        found: dict[tuple[int, str], float] = {}
+        for one in journal.sums():
+            key = (one.round, one.role)
+            found[key] = found.get(key, 0.0) + (one.flops or 0.0)
+        return dict(found)
+
+
+def test_calls_are_in_the_ledger_with_what_they_computed(tmp_path: Path) -> None:
+    assert driven(tmp_path / "j", 1e18, count=4) == "all done"
+    assert rows(tmp_path / "j") == {(1, "teacher"): 4 * A_SCRIPT}
+
+
+def test_a_drive_ends_where_the_next_script_could_exceed_a_budget_of_flops(tmp_path: Path) -> None:
+    assert driven(tmp_path / "j", 9 * A_SCRIPT + MOST_OF_A_SCRIPT) == "budget"
+    assert rows(tmp_path / "j") == {(1, "teacher"): 10 * A_SCRIPT}
+    # Again, by the same account.
+    assert driven(tmp_path / "j", 9 * A_SCRIPT + MOST_OF_A_SCRIPT) == "budget"
+    assert rows(tmp_path / "j") == {(1, "teacher"): 10 * A_SCRIPT}
+
+
+def test_what_is_set_aside_for_the_student_leaves_less_for_calls(tmp_path: Path) -> None:
+    driven(tmp_path / "j", 9 * A_SCRIPT + MOST_OF_A_SCRIPT, elsewhere=4 * A_SCRIPT)
+    assert rows(tmp_path / "j") == {(1, "teacher"): 6 * A_SCRIPT}
+
+
+def test_what_the_student_computed_in_other_steps_is_gone_too(tmp_path: Path) -> None:
+    with Journal(tmp_path / "j") as journal:
+        for step, flops in (("measure", 4.0 * A_SCRIPT), ("write", 1e30)):
+            journal.store(
+                [
+                    Line(
+                        round=1,
+                        step=step,
+                        role="student",
+                        purpose="",
+                        kind="compute",
+                        requests=0,
+                        flops=flops,
+                    )
+                ]
+            )
+    driven(tmp_path / "j", 9 * A_SCRIPT + MOST_OF_A_SCRIPT)
+    assert rows(tmp_path / "j")[1, "teacher"] == 6 * A_SCRIPT
+
+
+def test_a_run_that_goes_on_knows_what_its_calls_computed_before(tmp_path: Path) -> None:
+    driven(tmp_path / "j", 1e18, count=4)
+    # Four scripts of the first round, and those of the second are the same requests, and free.
+    driven(tmp_path / "j", 9 * A_SCRIPT + MOST_OF_A_SCRIPT, round=2)
+    assert rows(tmp_path / "j") == {(1, "teacher"): 4 * A_SCRIPT, (2, "teacher"): 6 * A_SCRIPT}
+
+
+def test_calls_that_timed_out_are_counted_at_their_ceiling(tmp_path: Path) -> None:
+    call = Line(round=1, step="write", role="teacher", purpose="", kind="timeout", key=b"k")
+    with Journal(tmp_path / "j") as journal:
+        journal.store([replace(call, input_tokens=600, output_tokens=30)])
+    driven(tmp_path / "j", 9 * A_SCRIPT + 2 * MOST_OF_A_SCRIPT)
+    assert rows(tmp_path / "j") == {(1, "teacher"): 10 * A_SCRIPT}
+
+
 @st.composite
 def histories(draw: st.DrawFn) -> tuple[Budget, Prices, list[tuple[int, int, int, float]]]:
     limits = st.none() | st.integers(0, 4000)
     usd = draw(st.none() | st.decimals(0, 1, places=4))
-    budget = Budget(requests=draw(limits), tokens=draw(limits), usd=usd)
+    budget = Budget(requests=draw(limits), tokens=draw(limits), usd=usd, flops=draw(limits))
     price = st.decimals(0, 1000, places=2)
     prices = Prices(input=draw(price), output=draw(price), reasoning=draw(st.none() | price))
     event = st.tuples(st.integers(0, 3), st.integers(0, 300), st.integers(0, 300), st.floats(0, 1))
@@ -163,7 +319,7 @@ def test_no_history_of_scripts_calls_and_timeouts_exceeds_a_budget(
     history: tuple[Budget, Prices, list[tuple[int, int, int, float]]],
 ) -> None:
     budget, prices, events = history
-    account = Account(budget, [prices])
+    account = Account(budget, [prices], active_params=[3.0], elsewhere=50)
     ledger = Amount()
     scripts = []
     for kind, read, written, share in events:
@@ -194,3 +350,6 @@ def test_no_history_of_scripts_calls_and_timeouts_exceeds_a_budget(
     assert budget.requests is None or ledger.requests <= budget.requests
     assert budget.tokens is None or ledger.tokens <= budget.tokens
     assert budget.usd is None or (ledger.usd is not None and ledger.usd <= budget.usd)
+    assert ledger.flops == 6 * ledger.tokens
+    # What is set aside for the student beyond a budget is for no call to mend.
+    assert budget.flops is None or ledger.flops in (0, min(ledger.flops, budget.flops - 50))

@@ -13,11 +13,13 @@ from peft import LoraConfig, get_peft_model
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from asft import decoder, flops, student
+from asft import decoder, flops, needs, student
 from asft.errors import DataError
 from asft.flops import Adapter, Shape
 from asft.flops.shape import Attention, Work
-from asft.scorer.body import network, statistics
+from asft.scorer.body import Apart, network, statistics
+from asft.scorer.gradient import gradients
+from asft.types import Need
 
 VOCAB = 100
 
@@ -287,6 +289,122 @@ def test_a_part_of_an_adapter_is_worked_out_by_hand() -> None:
     assert shape.adapter(3, ["q_proj", "v_proj"]) == Adapter(
         weights=2 * 3 * (16 + 12), idle=64 + 32 + 32 + 3 * (8 + 8)
     )
+
+
+# Steps
+
+POOL = flops.Lengths(prompts=(10, 20), gold=(5, 0), own=(7, 3), samples=((2, 4), (6, 8)), accepted=(30,))
+HAND = Work(body=1000, head=100, vocab=20)
+"""Without attention: 2 x 1000 for a token, and 2 x 100 where it has logits."""
+
+
+@pytest.mark.parametrize(
+    ("need", "tokens", "logits"),
+    [
+        # All tokens but the last of each answer are read.
+        (needs.GOLD, 14, 5),
+        (needs.OWN, 16 + 22, 7 + 3),
+        # Each prompt once, with logits behind it once, and answers without their last tokens.
+        (needs.samples(2, 1.0), 10 + 1 + 3 + 20 + 5 + 7, 1 + 1 + 3 + 1 + 5 + 7),
+        (needs.embedding(), 10 + 20 + 30, 0),
+    ],
+)
+def test_measuring_takes_what_is_read_and_what_has_logits(need: Need, tokens: int, logits: int) -> None:
+    assert flops.measuring(HAND, need, POOL) == 2000 * tokens + 200 * logits
+    # An adapter is met by every token that is read.
+    worn = flops.measuring(HAND, need, POOL, adapter=Adapter(weights=50))
+    assert worn == 2100 * tokens + 200 * logits
+
+
+def test_a_gradient_takes_a_reading_and_the_products_of_its_tokens() -> None:
+    # Five tokens of gold, by 20 tokens of vocabulary and 5 of a state: 2 x 25 x 25.
+    gold = flops.measuring(HAND, needs.GOLD, POOL)
+    assert gold is not None
+    assert flops.measuring(HAND, needs.gradient("gold"), POOL) == gold + 2 * 25 * 25
+    # There is one reference only.
+    assert flops.measuring(HAND, needs.reference_gradient(4), POOL) == gold + 2 * 25 * 25
+    own = flops.measuring(HAND, needs.OWN, POOL)
+    assert own is not None
+    assert flops.measuring(HAND, needs.gradient("own"), POOL) == own + 2 * 25 * (49 + 9)
+
+
+def test_the_gradient_of_the_head_takes_what_is_computed_for_it() -> None:
+    model = tiny("llama")
+    rows = [(ids(9, 7)[i].tolist(), ids(9, 5)[i].tolist()) for i in range(4)]
+    taken_apart = network(model, rows[0])
+    assert isinstance(taken_apart, Apart)
+    with torch.inference_mode():
+        found = counted(lambda: gradients(taken_apart, rows, dims=64, seed=0))
+    work = Shape.of(model.config).work
+    lengths = flops.Lengths(prompts=(7,) * 4, own=(5,) * 4)
+    causal = flops.measuring(work, needs.gradient("own"), lengths)
+    assert causal is not None
+    squares = flops.scored(work, [(7, 5)] * 4, square=True) - flops.scored(work, [(7, 5)] * 4)
+    assert causal + squares == found
+
+
+def test_an_ensemble_takes_its_trainings_and_a_reading_by_each_member() -> None:
+    own = flops.measuring(HAND, needs.OWN, POOL)
+    assert own is not None
+    need = needs.ensemble(3, "seed", 100)
+    assert flops.measuring(HAND, need, POOL, member=10**6) == 3 * (10**6 + own)
+    assert flops.measuring(HAND, need, POOL) is None
+
+
+def test_what_another_model_takes_is_known_where_the_model_is() -> None:
+    other = Work(body=10, head=1)
+    for need, most in ((needs.reward("m"), 20 * 40 + 2 * 2), (needs.embedding("m"), 20 * 60)):
+        assert flops.measuring(HAND, need, POOL) is None
+        # No adapter of the student is on it.
+        assert flops.measuring(HAND, need, POOL, other=other, adapter=Adapter(weights=50)) == most
+    assert flops.measuring(HAND, Need(name="judge", kind="script"), POOL) is None
+
+
+def test_a_ceiling_is_the_same_with_every_answer_as_long_as_it_may_be() -> None:
+    most = POOL.at_most(8, samples=3)
+    assert (most.own, most.samples, most.gold) == ((8, 8), ((8, 8, 8), (8, 8, 8)), (5, 0))
+    for need in (needs.OWN, needs.samples(3, 1.0)):
+        before, after = flops.measuring(HAND, need, most), flops.measuring(HAND, need, POOL)
+        assert before is not None
+        assert after is not None
+        assert before > after
+
+
+def test_training_is_its_rows_as_often_as_they_are_gone_through() -> None:
+    # 25 and 12 tokens, of which 5 and 2 have logits: forward, and twice as much back.
+    once = 3 * (2000 * 37 + 200 * 7)
+    assert flops.training(HAND, [(20, 5), (10, 2)], passes=1, method="full") == once
+    assert flops.training(HAND, [(20, 5), (10, 2)], passes=2.5, method="full") == round(2.5 * once)
+    # By an adapter: its own forward and twice that back, and of the base no gradients of weights.
+    adapter = Adapter(weights=50, idle=30)
+    worn = (2000 * 2 + 3 * 100 - 60) * 37 + 2 * 200 * 7
+    assert flops.training(HAND, [(20, 5), (10, 2)], passes=1, adapter=adapter) == worn
+
+
+def test_what_max_length_cuts_off_is_not_trained_on() -> None:
+    cut = flops.training(HAND, [(20, 5), (10, 2)], passes=1, max_length=22)
+    assert cut == flops.training(HAND, [(20, 2), (10, 2)], passes=1)
+    # Nothing is left of the answer to the first.
+    assert flops.training(HAND, [(20, 5), (10, 2)], passes=1, max_length=20) == flops.training(
+        HAND, [(10, 2)], passes=1
+    )
+
+
+def test_evaluating_reads_a_prompt_again_for_what_is_drawn() -> None:
+    greedy = flops.evaluating(HAND, [10, 20], [7, 3])
+    assert greedy == flops.measuring(HAND, needs.OWN, POOL)
+    drawn = flops.measuring(HAND, needs.samples(2, 1.0), POOL)
+    assert drawn is not None
+    assert flops.evaluating(HAND, [10, 20], [7, 3], samples=[[2, 4], [6, 8]]) == greedy + drawn
+
+
+# Calls
+
+
+def test_a_call_is_two_flops_for_each_parameter_and_token_that_is_not_cached() -> None:
+    # 2 x 7.6e9 x (100 - 40 + 10)
+    assert flops.asked(7.6e9, input_tokens=100, cached_tokens=40, output_tokens=10) == 1_064_000_000_000
+    assert flops.asked(0.0, input_tokens=100, output_tokens=10) == 0
 
 
 # What is not known

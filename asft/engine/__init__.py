@@ -34,13 +34,18 @@ class Engine:
         endpoints: Mapping[str, Endpoint],
         *,
         budget: Budget | None = None,
+        elsewhere: int = 0,
         progress: Callable[[Progress], None] | None = None,
         rng: random.Random | None = None,
     ) -> None:
-        """`endpoints` by role. `progress` is called now and then, at least once a second while it waits."""
+        """`endpoints` by role. `elsewhere`: FLOPs of the budget that are set aside for what the student has
+        to compute yet; what it has computed is in the ledger. `progress` is called now and then, at least
+        once a second while it waits.
+        """
         self._journal = journal
         self._endpoints = endpoints
         self._budget = budget or Budget()
+        self._elsewhere = elsewhere
         self._progress = progress
         self._rng = rng or random.Random()
         self._opened = AsyncExitStack()
@@ -70,8 +75,9 @@ class Engine:
 
     def begin(self, round: int, step: str) -> Charged:
         """What a step is charged, before its first script."""
-        prices = [endpoint.prices for endpoint in self._endpoints.values()]
-        return Charged.begin(self._journal, self._budget, prices, (round, step))
+        return Charged.begin(
+            self._journal, self._budget, self._endpoints, (round, step), elsewhere=self._elsewhere
+        )
 
     async def drive(
         self,

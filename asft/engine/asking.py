@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from asft.budget import NOTHING, Amount
+from asft.budget import NOTHING, Amount, computed
 from asft.engine.calls import Calls, Endpoint
 from asft.engine.charged import Charged
 from asft.engine.commits import Commits
@@ -82,7 +82,7 @@ class Asking:
                 # Another run paid for it. This one is charged all the same, so that runs compare.
                 self._account.send(question.ceiling)
                 await self._commits.add(self._line(question, stored, paid=False))
-                self._account.sent(question.ceiling, _amount(stored))
+                self._account.sent(question.ceiling, _amount(stored, calls.endpoint))
         if stored.refusal is None:
             calls.answered += 1
         elif not calls.answered and len(calls.refused) >= REFUSALS_AT_FIRST:
@@ -95,7 +95,7 @@ class Asking:
             key=question.key,
             reply=stored.reply,
             refusal=stored.refusal,
-            cost=_amount(stored) if mine else NOTHING,
+            cost=_amount(stored, calls.endpoint) if mine else NOTHING,
         )
 
     def charge(self, answer: Answer) -> Amount:
@@ -136,7 +136,7 @@ class Asking:
             self._changed()
             self.called += 1
             await self._commits.add(self._line(question, stored, charged=charged), stored)
-            account.sent(ceiling, _amount(stored) if charged else NOTHING)
+            account.sent(ceiling, _amount(stored, calls.endpoint) if charged else NOTHING)
             return stored
 
         self._changed()
@@ -185,6 +185,7 @@ class Asking:
             input_tokens=question.ceiling.input_tokens,
             output_tokens=question.ceiling.output_tokens,
             cost_usd=None if most.usd is None else float(most.usd),
+            flops=most.flops,
             seconds=seconds,
             estimated=True,
         )
@@ -206,6 +207,7 @@ class Asking:
             reasoning_tokens=reply.reasoning_tokens,
             output_tokens=reply.output_tokens,
             cost_usd=reply.cost_usd,
+            flops=computed(self._of(question.request).endpoint.active_params, reply),
             seconds=reply.seconds,
             charged=charged,
             paid=paid,
@@ -227,10 +229,15 @@ def _priced(reply: Reply, endpoint: Endpoint) -> Reply:
     return replace(reply, cost_usd=endpoint.prices.of(reply))
 
 
-def _amount(stored: Stored) -> Amount:
+def _amount(stored: Stored, endpoint: Endpoint) -> Amount:
     """What a reply or refusal is of a budget."""
     if stored.reply is None:
         return Amount(requests=1)
     cost = stored.reply.cost_usd
     tokens = stored.reply.input_tokens + stored.reply.output_tokens
-    return Amount(requests=1, tokens=tokens, usd=None if cost is None else Decimal(repr(cost)))
+    return Amount(
+        requests=1,
+        tokens=tokens,
+        usd=None if cost is None else Decimal(repr(cost)),
+        flops=computed(endpoint.active_params, stored.reply),
+    )

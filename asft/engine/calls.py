@@ -36,6 +36,8 @@ class Endpoint:
     """What the journal knows it by: address, model, and every field that it adds to a request; JSON."""
     prices: Prices | None
     """None where they are unknown."""
+    active_params: float | None = None
+    """Parameters that a token meets; None where they are unknown."""
     concurrency: Concurrency = "auto"
     """Calls at once; "auto": as many as it bears, found while it is asked."""
     requests_per_minute: float | None = None
@@ -61,8 +63,8 @@ class Endpoint:
     def of(teacher: Teacher, **settings: Any) -> "Endpoint":
         """An endpoint from what the teacher says of itself.
 
-        Its `identity` and `prices`, where it has them; else it is known by its class and fields, and its
-        prices are unknown.
+        Its `identity`, `prices` and `active_params`, where it has them; else it is known by its class and
+        fields, and its prices and size are unknown.
         """
         identity = getattr(teacher, "identity", None)
         if identity is None:
@@ -70,8 +72,13 @@ class Endpoint:
             fields = getattr(kind, "__dataclass_fields__", {})
             options = json.loads(json.dumps({name: getattr(teacher, name) for name in fields}, default=str))
             identity = {"plugin": f"{kind.__module__}:{kind.__qualname__}", **options}
-        prices = getattr(teacher, "prices", None)
-        return Endpoint(teacher=teacher, identity=identity, prices=prices, **settings)
+        return Endpoint(
+            teacher=teacher,
+            identity=identity,
+            prices=getattr(teacher, "prices", None),
+            active_params=getattr(teacher, "active_params", None),
+            **settings,
+        )
 
 
 class Calls:

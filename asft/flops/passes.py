@@ -103,6 +103,15 @@ def trained(
     return forward + backward + 2 * attention + (body if checkpointing else 0)
 
 
+def asked(active_params: float, *, input_tokens: int, output_tokens: int, cached_tokens: int = 0) -> int:
+    """A call of a model of which nothing but its size is known: 2 for each parameter and token.
+
+    Attention is not in it. Cached tokens, a part of the input, were computed before.
+    """
+    # A whole number first: products of fractions would be rounded.
+    return 2 * round(active_params) * (input_tokens - cached_tokens + output_tokens)
+
+
 def _attention(work: Work, lengths: Sequence[int], past: int, square: bool) -> int:
     """Scores of queries with keys, and their sums of values: two products of `width` for each pair."""
     return sum(

@@ -19,7 +19,7 @@ from typing import Annotated, Any, cast
 
 from pydantic import Field
 
-from asft.budget import Prices, dearest
+from asft.budget import Prices, dearest, largest
 from asft.errors import AsftError, FatalError, RequestError, RetryableError
 from asft.registry import fill, make, plugin
 from asft.types import Reply, Request, Sleeper, Teacher
@@ -83,6 +83,11 @@ class Pool:
     def prices(self) -> Prices | None:
         """The dearest of its members', for what it can cost at most; None where one is unknown."""
         return dearest(getattr(member.teacher, "prices", None) for member in self.members)
+
+    @property
+    def active_params(self) -> float | None:
+        """The most of its members': which of them answered is not known; None where one is unknown."""
+        return largest(getattr(member.teacher, "active_params", None) for member in self.members)
 
     def check(self) -> str:
         """What its members say of themselves. Raises FatalError with all that is wrong with them."""

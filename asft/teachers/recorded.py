@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from asft.budget import Prices, estimated_tokens
+from asft.budget import ActiveParams, Prices, estimated_tokens
 from asft.errors import DataError, RequestError
 from asft.journal import Reading, of_run
 from asft.registry import plugin
@@ -44,6 +44,8 @@ class Recorded:
     """Whose replies, in a journal that several runs share; None: all of a file, or those of the directory."""
     prices: Prices | None = None
     """US dollars per million tokens, for what a line says no cost of; None: unknown."""
+    active_params: ActiveParams | None = None
+    """Parameters that were active for a token, such as 7.6e9; None: unknown."""
 
     @property
     def identity(self) -> Mapping[str, Any]:

@@ -17,7 +17,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from pydantic import Field
 
-from asft.budget import Prices
+from asft.budget import ActiveParams, Prices
 from asft.errors import FatalError, RequestError
 from asft.registry import plugin
 from asft.teachers.openai import variables
@@ -68,6 +68,8 @@ class OpenAI:
     """What the journal knows the endpoint by; None: its base_url, or "local" where it is this machine."""
     prices: Prices | None = None
     """US dollars per million tokens; None: unknown."""
+    active_params: ActiveParams | None = None
+    """Parameters that are active for a token, such as 7.6e9, for FLOPs and budgets of them; None: unknown."""
     terms: str = ""
     """What its provider's terms or the model's licence say of training with its output, in your words."""
     timeout: Seconds = 120.0

@@ -45,6 +45,11 @@ class Rules:
         """It costs nothing, so that budgets in dollars hold."""
         return FREE
 
+    @property
+    def active_params(self) -> float:
+        """It has none, so that budgets of FLOPs hold."""
+        return 0.0
+
     async def reply(self, request: Request) -> Reply:
         """Answer at once. Tokens are counted as words and marks; the cost is nothing."""
         text, finish = _cut(self._answer(request), request.sampling.max_tokens)

@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from asft.budget import FREE, Prices
+from asft.budget import FREE, ActiveParams, Prices
 from asft.errors import FatalError
 from asft.registry import plugin
 from asft.rundir import digest
@@ -96,6 +96,8 @@ class VLLM:
     """Seconds that it has to start, and to wake up."""
     timeout: Seconds = 600.0
     """Seconds for a whole call."""
+    active_params: ActiveParams | None = None
+    """Parameters that are active for a token, such as 7.6e9, for FLOPs and budgets of them; None: unknown."""
 
     def __post_init__(self) -> None:
         """Refuse what has no effect, what asft decides, and secrets: the run directory repeats the recipe."""
