@@ -54,8 +54,9 @@ def gathered(study: Study, folder: Path) -> Facts:
     for one in found:
         if sorted(one.items) != sorted(found[0].items):
             raise RunError(
-                f"{one.arm} {one.seed} was evaluated on other test items than {found[0].arm} {found[0].seed}, "
-                "so they cannot be compared: let no arm, and no key of `seeded`, change the test split"
+                f"{one.arm} {one.seed} was evaluated on other test items than {found[0].arm} "
+                f"{found[0].seed}, so they cannot be compared: let no arm, and no key of `seeded`, change "
+                "the test split"
             )
     return facts(
         study.name,

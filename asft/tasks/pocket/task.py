@@ -59,7 +59,7 @@ class Pocket:
     words: Annotated[int, Field(ge=1)] = WORDS
     """How many words that stand for a number each rare family uses; with more, each is met less often."""
     sample: int = 0
-    """Which sample of the salt's instances the pool is; samples may overlap. The other splits stay the same."""
+    """Which sample of the salt's instances the pool is; samples may overlap. Other splits stay the same."""
 
     def load(self, split: str) -> Sequence[Example]:
         """The examples of "seed", "validation" or "test". Raises DataError for any other split."""
