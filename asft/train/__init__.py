@@ -39,6 +39,8 @@ class Trained:
     loss_first: float | None
     """Mean loss at the first logged step, nats per token; None where nothing is logged."""
     loss_last: float | None
+    losses: tuple[float, ...]
+    """The same at each logged step."""
     validation: Validated | None
     """None where nothing was held out."""
     seconds: float
@@ -126,6 +128,7 @@ def train(
         tokens_seen=_seen(logged),
         loss_first=losses[0] if losses else None,
         loss_last=losses[-1] if losses else None,
+        losses=tuple(losses),
         validation=validated(trainer.state, len(held), keeps_best=bool(to_trl.get("load_best_model_at_end")))
         if held
         else None,
