@@ -42,6 +42,7 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
         "loss": "asft.criteria.tokens:Loss",
         "margin": "asft.criteria.tokens:Margin",
         "reward": "asft.criteria.rewarded:Reward",
+        "unscored": "asft.criteria.unscored:Unscored",
     },
     "filter": {
         "agrees": "asft.filters.agrees:Agrees",
@@ -90,6 +91,7 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
     "writer": {
         "question_then_answer": "asft.writers:QuestionThenAnswer",
         "question_with_answer": "asft.writers:QuestionWithAnswer",
+        "reference": "asft.writers.reference:Reference",
     },
 }
 """kind -> name -> "module:Class". Third-party packages use the entry point group `asft.<kind>`."""

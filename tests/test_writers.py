@@ -125,8 +125,11 @@ def within(spent: Ceiling, most: Ceiling) -> bool:
 # What every writer promises
 
 
-def test_every_built_in_is_under_contract() -> None:
-    assert {name for name, _ in CASES} == set(registry.BUILT_IN["writer"])
+ASKS_NOBODY = {"reference"}
+
+
+def test_every_built_in_that_asks_is_under_contract() -> None:
+    assert {name for name, _ in CASES} == set(registry.BUILT_IN["writer"]) - ASKS_NOBODY
 
 
 ODD_TEXTS = st.one_of(
@@ -372,6 +375,111 @@ def test_an_answer_prompt_without_the_question_is_refused(tmp_path: Path) -> Non
     path = prompt_file(tmp_path, "Answer.", variables=[])
     with pytest.raises(PromptError, match="must name 'question' under 'variables'"):
         make("question_then_answer", {"answer_prompt": path})
+
+
+# Several questions in one prompt
+
+SEVERAL = {"question_prompt": "question_from_several", "seeds": 4, "accepted": 2}
+WRITTEN = tuple(
+    Example.make(task="pocket", prompt=f"How many nuts are {n} and {n} nuts?", answer=str(2 * n))
+    for n in range(20)
+)
+LATER = replace(CONTEXT, accepted=WRITTEN)
+
+
+def asked(context: Context, *, number: int = 0, draw: int = 0, index: int = 0) -> str:
+    """What the first requests of a writer that shows several say; all before `index` come back unreadable."""
+    script = make("question_then_answer", {**SEVERAL, "reasks": 3}).write(
+        pick(number, draw=draw), context, random.Random(draw)
+    )
+    [request] = next(script)
+    for _ in range(index):
+        [request] = script.send([reply("?")])
+    return request.messages[-1].content
+
+
+def shown_in(text: str) -> tuple[list[int], list[int]]:
+    """Which seeds and which accepted questions a prompt shows, by their places."""
+    return tuple([i for i, one in enumerate(many) if one.prompt in text] for many in (SEEDS, WRITTEN))  # type: ignore[return-value]
+
+
+def test_the_pick_is_shown_among_other_seeds_and_accepted_questions() -> None:
+    text = asked(LATER, number=5)
+    seeds, accepted = shown_in(text)
+    assert (len(seeds), len(accepted)) == (4, 2)
+    assert 5 in seeds
+    assert text.count("<question number=") == 6
+
+
+def test_seeds_take_the_places_of_what_is_not_accepted_yet() -> None:
+    seeds, accepted = shown_in(asked(CONTEXT, number=5))
+    assert (len(seeds), len(accepted)) == (6, 0)
+    seeds, accepted = shown_in(asked(replace(CONTEXT, accepted=WRITTEN[:1])))
+    assert (len(seeds), len(accepted)) == (5, 1)
+
+
+def test_a_small_pool_is_shown_whole() -> None:
+    seeds, _ = shown_in(asked(replace(CONTEXT, seeds=SEEDS[:3])))
+    assert seeds == [0, 1, 2]
+
+
+def test_each_draw_shows_others_and_a_re_ask_the_same() -> None:
+    assert len({asked(LATER, draw=draw) for draw in range(5)}) == 5
+    assert asked(LATER, index=2) == asked(LATER)
+
+
+def test_the_pick_may_stand_anywhere() -> None:
+    places = {asked(LATER, draw=draw).index(SEEDS[0].prompt) for draw in range(12)}
+    assert len(places) > 3
+
+
+def test_the_parents_are_the_pick_and_then_all_that_was_shown() -> None:
+    done = drive(make("question_then_answer", SEVERAL).write(pick(2), LATER, random.Random(0)), by_rules)
+    assert done.draft.example is not None
+    seeds, accepted = shown_in(done.requests[0].messages[-1].content)
+    parents = done.draft.example.parents
+    assert parents[0] == SEEDS[2].id
+    assert len(parents) == 6
+    assert set(parents) == {SEEDS[i].id for i in seeds} | {WRITTEN[i].id for i in accepted}
+
+
+@given(draw=st.integers(0, 50), texts=st.lists(ODD_TEXTS, min_size=12, max_size=12))
+def test_what_is_shown_is_within_the_ceiling(draw: int, texts: list[str]) -> None:
+    writer, left = make("question_then_answer", SEVERAL), iter(texts)
+    done = drive(writer.write(pick(draw=draw), LATER, random.Random(1)), lambda _: reply(next(left)))
+    assert within(total(done.requests), writer.ceiling(pick(draw=draw), LATER))
+
+
+def test_a_prompt_and_what_is_to_be_shown_must_fit() -> None:
+    with pytest.raises(PromptError, match="must name 'questions' under 'variables' and show it"):
+        make("question_then_answer", {"seeds": 2})
+    with pytest.raises(PromptError, match="needs a value for 'questions'"):
+        make("question_then_answer", {"question_prompt": "question_from_several"})
+    with pytest.raises(PluginError, match="seeds"):
+        make("question_then_answer", {"seeds": 0})
+
+
+# No call
+
+
+def test_the_reference_is_the_seed_itself_and_asks_nobody() -> None:
+    writer = make("reference")
+    done = drive(writer.write(pick(1), CONTEXT, random.Random(0)), by_hand())
+    assert done.draft == Draft(
+        number=1,
+        example=replace(SEEDS[1], parents=(SEEDS[1].id,), round=3, tags={}),
+    )
+    assert done.waves == []
+    assert writer.ceiling(pick(1), CONTEXT) == Ceiling(requests=0, input_tokens=0, output_tokens=0)
+
+
+def test_the_reference_is_taken_once_and_only_where_it_is_worked() -> None:
+    again = drive(make("reference").write(pick(1, draw=1), CONTEXT, random.Random(0)), by_hand())
+    assert (again.draft.example, again.draft.reason) == (None, f"taken before: seed {SEEDS[1].id}")
+    bare = replace(pick(), example=replace(SEEDS[0], completion=None))
+    without = drive(make("reference").write(bare, CONTEXT, random.Random(0)), by_hand())
+    assert without.draft.reason == f"no solution: seed {SEEDS[0].id} has no worked answer"
+    assert {draft.reason.partition(":")[0] for draft in (again.draft, without.draft)} <= set(REASONS)
 
 
 # One call

@@ -36,6 +36,7 @@ STUDYS = (
     "evaluate",
     "budget",
     "engine",
+    "workers",
 )
 """What a study decides for all of its arms; a preset has these in order to run alone."""
 

@@ -4,7 +4,7 @@ import math
 import random
 import sys
 from collections.abc import Iterator, Sequence
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -36,6 +36,10 @@ class Top:
 class Random:
     """Any seed, scored or not, with equal chances: what every other selector has to beat."""
 
+    over: Literal["round", "run"] = "round"
+    """round: a new order is drawn for each round. run: there is one, and a round goes on where the one before
+    stopped, so that no seed comes again before all have come, and several rounds use the seeds that one round
+    of their size would use, in its order."""
     max_draws: Draws | None = None
     """How often a seed may come in a run; None is no limit."""
 
@@ -44,13 +48,21 @@ class Random:
         """Nothing."""
         return ()
 
+    @property
+    def of_the_run(self) -> bool:
+        """Whether it wants the same random numbers in each round."""
+        return self.over == "run"
+
     def select(
         self, measurements: Measurements, scores: Sequence[float | None], n: int, rng: random.Random
     ) -> Iterator[Example]:
         """All seeds in random order; the scores are not read."""
-        order = by_id(free(measurements, self.max_draws))
+        order = by_id(free(measurements, None))
         rng.shuffle(order)
-        return iter(order)
+        if self.of_the_run:
+            order.sort(key=lambda example: measurements.history.get(example.id, 0))
+        may_come = {example.id for example in free(measurements, self.max_draws)}
+        return iter([example for example in order if example.id in may_come])
 
 
 @plugin

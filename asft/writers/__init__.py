@@ -7,11 +7,10 @@ A draft without an example says why in one of few words, with a detail behind a 
 reasons counts what stands before it (`REASONS`).
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from random import Random
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 from pydantic import Field
 
@@ -32,9 +31,18 @@ from asft.types import (
     Request,
     Sampling,
     Script,
-    Task,
 )
-from asft.writers.reading import read_answer, read_both, read_question, says_that_it_cannot
+from asft.writers.reading import read_both, read_question
+from asft.writers.replies import (
+    NoDraftError,
+    read_or_ask_again,
+    shown,
+    vote_of,
+    whole_text,
+    with_example,
+    without_example,
+    worked_answer,
+)
 
 REASONS: Mapping[str, str] = {
     "teacher cannot": "it says so; it is not asked again",
@@ -44,11 +52,11 @@ REASONS: Mapping[str, str] = {
     "cut off": "the reply ran into max_tokens",
     "reply too long": "the question is longer than max_reply_bytes",
     "refused": "the endpoint takes no such request",
-    "no solution": "the prompt needs the seed's worked answer, and the seed has none",
+    "no solution": "the seed's worked answer is needed, and the seed has none",
+    "taken before": "the seed itself is the example, and this run has taken it already",
 }
 """What `Draft.reason` begins with, and what it means."""
 
-T = TypeVar("T")
 Count = Annotated[int, Field(ge=0)]
 Tokens = Annotated[int, Field(ge=1)]
 Temperature = Annotated[float, Field(ge=0.0, le=2.0)]
@@ -59,9 +67,15 @@ class QuestionThenAnswer:
     """Two calls: a new question from the seed, then its worked answer, and further answers for a vote."""
 
     question_prompt: str = "question"
-    """A shipped prompt or a path; may use question, answer and solution (worked answer) of the seed."""
+    """A shipped prompt or a path; may use question, answer and solution (worked answer) of the seed, and uses
+    questions, where several are shown."""
     answer_prompt: str = "answer"
     """The same; uses question, the new one."""
+    seeds: Annotated[int, Field(ge=1)] = 1
+    """How many seeds the first prompt shows: the one that was picked, and others drawn at random."""
+    accepted: Count = 0
+    """How many questions that earlier rounds accepted it shows beside them, drawn at random; seeds take the
+    places of those that are not there yet. All stand in random order (Self-Instruct, arXiv 2212.10560)."""
     question_temperature: Temperature = 1.0
     question_max_tokens: Tokens = 512
     answer_temperature: Temperature = 0.0
@@ -80,7 +94,8 @@ class QuestionThenAnswer:
 
     def __post_init__(self) -> None:
         """Read the prompts. Raises PromptError for one that is missing or wants what nobody has."""
-        self._question.check(_OF_SEED, ())
+        several = ("questions",) if self.seeds + self.accepted > 1 else ()
+        self._question.check((*_OF_SEED, *several), several)
         self._answer.check(("question",), ("question",))
 
     @cached_property
@@ -103,21 +118,22 @@ class QuestionThenAnswer:
             question = yield from self._write_question(pick, context)
             replies = yield [self._ask_answer(question, pick, context, i) for i in range(1 + self.votes)]
             again = range(1 + self.votes, 1 + self.votes + self.reasks)
-            completion, answer = yield from _read_or_ask_again(
+            completion, answer = yield from read_or_ask_again(
                 replies[0],
-                lambda reply: _worked(_whole(reply), question, pick.example, context.task),
+                lambda reply: worked_answer(whole_text(reply), question, pick.example, context.task),
                 (self._ask_answer(question, pick, context, index) for index in again),
             )
-        except (_NoDraftError, RequestError) as error:
-            return _without_example(pick, error)
-        votes = tuple(_vote(reply, question, pick.example, context.task) for reply in replies[1:])
-        return _with_example(pick, context, question, completion, answer, votes)
+        except (NoDraftError, RequestError) as error:
+            return without_example(pick, error)
+        votes = tuple(vote_of(reply, question, pick.example, context.task) for reply in replies[1:])
+        beside = self._beside(pick, context)
+        return with_example(pick, context, question, completion, answer, votes=votes, beside=beside)
 
     def ceiling(self, pick: Pick, context: Context) -> Ceiling:
         """All requests and re-asks, with a question as long as `max_reply_bytes` allows."""
         try:
             question = ceiling_of(self._ask_question(pick, context, 0))
-        except _NoDraftError:
+        except NoDraftError:
             return NO_REQUESTS
         answers = 1 + self.votes + self.reasks
         return question * (1 + self.reasks) + self._longest * answers
@@ -125,26 +141,36 @@ class QuestionThenAnswer:
     def _write_question(self, pick: Pick, context: Context) -> Script[str]:
         asks = (self._ask_question(pick, context, index) for index in range(1 + self.reasks))
         [reply] = yield [next(asks)]
-        return (yield from _read_or_ask_again(reply, lambda r: self._read(r, pick, context), asks))
+        return (yield from read_or_ask_again(reply, lambda r: self._read(r, pick, context), asks))
 
     def _read(self, reply: Reply, pick: Pick, context: Context) -> str:
-        question = read_question(_whole(reply))
+        question = read_question(whole_text(reply))
         if question is None:
-            raise _NoDraftError("no question", _shown(reply.text))
+            raise NoDraftError("no question", shown(reply.text))
         size = len(question.encode("utf-8", "surrogatepass"))
         # A template may lengthen some texts more than others; what counts is the request that it makes.
         asked = (
             ceiling_of(self._ask_answer(question, pick, context, 0)) if size <= self.max_reply_bytes else None
         )
         if asked is None or asked.input_tokens > self._longest.input_tokens:
-            raise _NoDraftError("reply too long", f"{size} bytes of {self.max_reply_bytes}")
+            raise NoDraftError("reply too long", f"{size} bytes of {self.max_reply_bytes}")
         return question
 
     def _ask_question(self, pick: Pick, context: Context, index: int) -> Request:
         sampling = Sampling(temperature=self.question_temperature, max_tokens=self.question_max_tokens)
-        return _request(
-            self._question, _from_seed(self._question, pick.example), sampling, pick, context, index
-        )
+        beside = self._beside(pick, context)
+        messages = _from_seed(self._question, pick.example, _questions(pick, context, beside))
+        return _request(self._question, messages, sampling, pick, context, index)
+
+    def _beside(self, pick: Pick, context: Context) -> list[Example]:
+        """What is shown beside the pick, drawn by what tells drafts apart: a re-ask shows the same."""
+        if self.seeds + self.accepted == 1:
+            return []
+        rng = _rng(pick, context, "beside")
+        earlier = rng.sample(context.accepted, min(self.accepted, len(context.accepted)))
+        wanted = self.seeds + self.accepted - 1 - len(earlier)
+        drawn = rng.sample(context.seeds, min(wanted + 1, len(context.seeds)))
+        return [*[seed for seed in drawn if seed.id != pick.example.id][:wanted], *earlier]
 
     def _ask_answer(self, question: str, pick: Pick, context: Context, index: int) -> Request:
         temperature = self.vote_temperature if index else self.answer_temperature
@@ -177,18 +203,18 @@ class QuestionWithAnswer:
         asks = (self._ask(pick, context, index) for index in range(1 + self.reasks))
         try:
             [reply] = yield [next(asks)]
-            question, completion, answer = yield from _read_or_ask_again(
+            question, completion, answer = yield from read_or_ask_again(
                 reply, lambda reply: self._read(reply, pick, context), asks
             )
-        except (_NoDraftError, RequestError) as error:
-            return _without_example(pick, error)
-        return _with_example(pick, context, question, completion, answer)
+        except (NoDraftError, RequestError) as error:
+            return without_example(pick, error)
+        return with_example(pick, context, question, completion, answer)
 
     def ceiling(self, pick: Pick, context: Context) -> Ceiling:
         """The request and its re-asks."""
         try:
             return ceiling_of(self._ask(pick, context, 0)) * (1 + self.reasks)
-        except _NoDraftError:
+        except NoDraftError:
             return NO_REQUESTS
 
     def _ask(self, pick: Pick, context: Context, index: int) -> Request:
@@ -196,27 +222,48 @@ class QuestionWithAnswer:
         return _request(self._prompt, _from_seed(self._prompt, pick.example), sampling, pick, context, index)
 
     def _read(self, reply: Reply, pick: Pick, context: Context) -> tuple[str, str, str]:
-        text = _whole(reply)
+        text = whole_text(reply)
         question, worked = read_both(text)
         if question is None:
-            raise _NoDraftError("no question", _shown(text))
+            raise NoDraftError("no question", shown(text))
         if worked is None:
-            raise _NoDraftError("no answer", _shown(text))
-        return question, *_worked(worked, question, pick.example, context.task)
+            raise NoDraftError("no answer", shown(text))
+        return question, *worked_answer(worked, question, pick.example, context.task)
 
 
-# ------------------------------------------------------------------------------------------- requests
+# What is asked about a seed
 
 _OF_SEED = ("question", "answer", "solution")
 
 
-def _from_seed(prompt: Prompt, seed: Example) -> tuple[Message, ...]:
-    """The prompt about a seed; it gets those of the seed's values that it has variables for."""
+def _from_seed(prompt: Prompt, seed: Example, questions: str | None = None) -> tuple[Message, ...]:
+    """The prompt about a seed; it gets those of the values that it has variables for."""
     if "solution" in prompt.variables and seed.completion is None:
-        raise _NoDraftError("no solution", f"{prompt.name} needs that of seed {seed.id}")
-    values = {"question": seed.prompt, "answer": seed.answer, "solution": seed.completion}
+        raise NoDraftError("no solution", f"{prompt.name} needs that of seed {seed.id}")
+    values = {
+        "question": seed.prompt,
+        "answer": seed.answer,
+        "solution": seed.completion,
+        "questions": questions,
+    }
     known = {*prompt.variables, *prompt.optional}
     return prompt.render(**{name: value for name, value in values.items() if name in known})
+
+
+def _questions(pick: Pick, context: Context, beside: Sequence[Example]) -> str | None:
+    """The questions of a pick and what is shown beside it, in random order; None where it is alone."""
+    if not beside:
+        return None
+    mixed = [pick.example, *beside]
+    _rng(pick, context, "order").shuffle(mixed)
+    return "\n\n".join(
+        f'<question number="{number}">\n{example.prompt}\n</question>'
+        for number, example in enumerate(mixed, start=1)
+    )
+
+
+def _rng(pick: Pick, context: Context, what: str) -> Random:
+    return Random(f"{context.seed} {what} {pick.draw} {pick.example.id}")
 
 
 def _request(
@@ -235,95 +282,3 @@ def _request(
         index=index,
         seed=context.seed,
     )
-
-
-# -------------------------------------------------------------------------------------------- replies
-
-
-class _NoDraftError(Exception):
-    """Why there is no draft: a word of `REASONS`, and a detail."""
-
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(f"{reason}: {detail}")
-        self.may_be_asked_again = reason not in ("teacher cannot", "no solution")
-
-
-def _read_or_ask_again(reply: Reply, read: Callable[[Reply], T], again: Iterator[Request]) -> Script[T]:
-    """What `read` makes of the reply, or of the first later one that can be read."""
-    while True:
-        try:
-            return read(reply)
-        except _NoDraftError as unread:
-            request = next(again, None) if unread.may_be_asked_again else None
-            if request is None:
-                raise
-        [reply] = yield [request]
-
-
-def _whole(reply: Reply) -> str:
-    """The text of a reply that came to its end and is no apology; hidden reasoning that shows is left out."""
-    if reply.finish == "length":
-        raise _NoDraftError("cut off", f"after {reply.output_tokens} tokens")
-    text = reply.text.rpartition("</think>")[2].strip()
-    if says_that_it_cannot(text):
-        raise _NoDraftError("teacher cannot", _shown(text))
-    return text
-
-
-def _worked(text: str, question: str, seed: Example, task: Task) -> tuple[str, str]:
-    """A worked answer and the final answer in it."""
-    completion = read_answer(text)
-    if completion is None:
-        raise _NoDraftError("no answer", _shown(text))
-    # A task may read from the question what an answer can be: the choices that it names.
-    answer = _final(completion, replace(seed, prompt=question), task)
-    if answer is None:
-        raise _NoDraftError("no final answer", _shown(completion[-80:]))
-    return completion, answer
-
-
-def _final(text: str, asked: Example, task: Task) -> str | None:
-    """The final answer, found as the task finds it; what stands last in a text without a mark is none.
-
-    A student is given credit for that number or word. In a teacher's answer it may be anything, and it would
-    be trained on.
-    """
-    grade = task.grade(asked, text)
-    unmarked = grade.note.startswith("last ")
-    return None if grade.extracted is None or unmarked else grade.extracted.strip() or None
-
-
-def _vote(reply: Reply, question: str, seed: Example, task: Task) -> str | None:
-    try:
-        return _worked(_whole(reply), question, seed, task)[1]
-    except _NoDraftError:
-        return None
-
-
-def _with_example(
-    pick: Pick,
-    context: Context,
-    question: str,
-    completion: str,
-    answer: str,
-    votes: tuple[str | None, ...] = (),
-) -> Draft:
-    example = Example.make(
-        task=pick.example.task,
-        prompt=question,
-        answer=answer,
-        completion=completion,
-        parents=(pick.example.id,),
-        round=context.round,
-    )
-    return Draft(number=pick.number, example=example, votes=votes)
-
-
-def _without_example(pick: Pick, error: _NoDraftError | RequestError) -> Draft:
-    reason = str(error) if isinstance(error, _NoDraftError) else f"refused: {_shown(str(error), 200)}"
-    return Draft(number=pick.number, example=None, reason=reason)
-
-
-def _shown(text: str, most: int = 80) -> str:
-    line = " ".join(text.split())
-    return repr(line if len(line) <= most else line[: most - 3] + "...")

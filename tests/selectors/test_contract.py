@@ -17,6 +17,7 @@ from tests.selectors.pools import make, order, pool
 CASES: list[tuple[str, dict[str, object]]] = [
     ("top", {}),
     ("random", {}),
+    ("random", {"over": "run"}),
     ("softmax", {}),
     ("softmax", {"temperature": 0.01}),
     ("softmax", {"temperature": 100.0}),

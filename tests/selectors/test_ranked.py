@@ -39,6 +39,23 @@ def test_random_gives_every_order_the_same_chance() -> None:
     assert all(abs(count - 500) < 5 * 20.4 for count in counts.values())
 
 
+def test_an_order_of_the_run_goes_on_where_the_last_round_stopped() -> None:
+    lasting = make("random", {"over": "run"})
+    whole = order(lasting, "abcdefgh")
+    asked: Counter[str] = Counter()
+    for drafts in (3, 3, 4, 1, 8):
+        asked.update(order(lasting, "abcdefgh", history=asked)[:drafts])
+    # 19 drafts: twice round the order of eight, and three of the third time.
+    assert asked == {seed: 3 if seed in whole[:3] else 2 for seed in "abcdefgh"}
+    assert order(lasting, "abcdefgh", history=asked) == whole[3:] + whole[:3]
+
+
+def test_an_order_of_the_run_stays_when_a_seed_may_not_come_again() -> None:
+    whole = order(make("random", {"over": "run"}), "abcdef")
+    once = make("random", {"over": "run", "max_draws": 1})
+    assert order(once, "abcdef", history={whole[0]: 1, whole[1]: 1}) == whole[2:]
+
+
 def test_a_low_temperature_is_top_and_has_no_overflow() -> None:
     coldest = make("softmax", {"temperature": 1e-300})
     assert order(coldest, "abcd", [0.1, 0.3, 0.2, 0.3], seed=1) in ("bdca", "dbca")
