@@ -1,7 +1,8 @@
 """Recipes: YAML into a typed `Recipe`, every problem reported at once under its key.
 
 A section per role: `use` names the plug-in, the rest are its options. `train` and `lora` go to TRL's
-SFTConfig and peft's LoraConfig under their own key names. `key.path=value` overrides come last.
+SFTConfig and peft's LoraConfig under their own key names; `lora: false` trains every weight.
+`key.path=value` overrides come last.
 """
 
 import dataclasses
@@ -15,7 +16,7 @@ from typing import Any
 from asft import needs, passed_on, registry
 from asft.budget import Budget
 from asft.errors import AsftError, RecipeError
-from asft.recipe import trained_on
+from asft.recipe import adapters, trained_on
 from asft.recipe.extending import joined, overlay, preset, source
 from asft.recipe.overrides import options, override, put
 from asft.recipe.sections import (
@@ -84,7 +85,8 @@ class Recipe:
     data: DataOptions
     evaluate: EvaluateOptions
     train: Mapping[str, Any]
-    lora: Mapping[str, Any]
+    lora: Any
+    """Settings of an adapter; False: every weight is trained."""
     budget: Budget
     engine: EngineOptions
     workers: WorkerOptions
@@ -176,8 +178,10 @@ def look_at(given: Mapping[str, Any]) -> Reading:
     for key, cls in _SECTIONS.items():
         made[key] = _section(key, cls, given.get(key), problems)
     problems += _choices(made["task"], made["evaluate"])
-    for key in ("train", "lora"):
-        made[key] = _values(key, given.get(key), problems)
+    made["train"] = _values("train", given.get("train"), problems)
+    lora = given.get("lora")
+    made["lora"] = False if lora is False else _values("lora", lora, problems)
+    problems += adapters.problems(made["lora"], made["student"], made["data"])
     if made["data"] is not None:
         problems += trained_on.problems(made["data"], made["train"])
         made["train"] = {**trained_on.implied(made["data"]), **made["train"]}
@@ -268,7 +272,8 @@ def _section(key: str, cls: type[Any], value: Any, problems: list[str]) -> Any:
 def _values(key: str, value: Any, problems: list[str]) -> dict[str, Any]:
     """A section that goes on to another library, as it is but for numbers."""
     if value is not None and not isinstance(value, dict):
-        problems.append(f"{key} = {value!r}: a section with keys is wanted")
+        what = "a section with keys, or false," if key == "lora" else "a section with keys"
+        problems.append(f"{key} = {value!r}: {what} is wanted")
         return {}
     given = {name: _numeric(option) for name, option in (value or {}).items()}
     taken = sorted(_OURS.keys() & given.keys()) if key == "train" else []

@@ -71,6 +71,9 @@ class StudentOptions:
     base: str = "pocket"
     """"pocket", a folder, or a name on the hub."""
     revision: str | None = None
+    quantise: Literal["nf4", "int8"] | None = None
+    """Its weights in 4 bits (NF4, double quantisation) or 8, head and embeddings apart; an adapter that is
+    trained on them is QLoRA. Needs bitsandbytes. None: as they are."""
     max_new_tokens: Count | None = None
     """Where its answers are cut off; cut-off answers are marked and counted. None: one and a half times the
     99th percentile of the pool's worked references, and 256 where it has none."""
@@ -82,7 +85,12 @@ class StudentOptions:
     """How vLLM does; None: inside this process, with its defaults."""
 
     def __post_init__(self) -> None:
-        """Refuse what has no effect."""
+        """Refuse what has no effect, and a decoder that would have another student."""
+        if self.quantise is not None and self.decoder == "vllm":
+            raise ValueError(
+                f"decoder: vllm: vLLM would decode with the weights as they are, and the student has them in "
+                f"{self.quantise}; take decoder: hf, or leave quantise out"
+            )
         if self.vllm is not None and self.decoder != "vllm":
             raise ValueError("the section vllm has no effect without `decoder: vllm`")
 

@@ -13,7 +13,15 @@ from asft.errors import DataError
 
 NAME = "beneath"
 """What peft calls it."""
-APART = ("use_dora", "modules_to_save", "rank_pattern", "alpha_pattern", "trainable_token_indices")
+APART = (
+    "use_dora",
+    "lora_bias",
+    "modules_to_save",
+    "rank_pattern",
+    "alpha_pattern",
+    "trainable_token_indices",
+    "target_parameters",
+)
 """Settings of LoraConfig with which two adapters are no longer one of both ranks; `bias` is another."""
 
 
@@ -48,7 +56,7 @@ def on_top(base: Any, start: str, fresh: Any, name: str) -> Any:
 
 def apart(config: Any) -> str | None:
     """What of its settings keeps an adapter from being joined with another; None: nothing."""
-    if config.bias != "none" or config.lora_bias:
+    if config.bias != "none":
         return "trained biases"
     return next((name for name in APART if getattr(config, name)), None)
 
