@@ -38,8 +38,7 @@ that are chosen."""
 
 @plugin
 class Budget:
-    """The most that a run may use; None is no limit. Calls of teacher and judge count, failed ones too, and
-    of FLOPs what the student computes."""
+    """The most that a run may use; None is no limit. Calls of teacher and judge count, failed ones too."""
 
     examples: Count | None = None
     """Accepted examples; whoever accepts them keeps to it."""
@@ -49,7 +48,7 @@ class Budget:
     usd: Price | None = None
     """US dollars."""
     flops: Annotated[float, Field(ge=0.0, allow_inf_nan=False)] | None = None
-    """Of teacher, judge and student together; needs `active_params` of who is asked."""
+    """Of calls, and of what the ledger holds of the student; needs `active_params` of who is asked."""
     timeout_share: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.02
     """The part of all but examples that is kept for calls that time out and are charged anyway."""
 

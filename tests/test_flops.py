@@ -1,5 +1,7 @@
 """FLOPs are what torch's counter counts where models really run, and what is worked out by hand."""
 
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,6 +18,8 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from asft import decoder, flops, needs, student
 from asft.errors import DataError
 from asft.flops import Adapter, Shape
+from asft.flops.__main__ import MODELS
+from asft.flops.shape import KINDS as KNOWN
 from asft.flops.shape import Attention, Work
 from asft.scorer.body import Apart, network, statistics
 from asft.scorer.gradient import gradients
@@ -472,3 +476,30 @@ def test_a_student_is_read_without_its_weights(tmp_path: Path) -> None:
     assert (pocket.body, pocket.head) == (4 * (4 * 160 * 160 + 3 * 160 * 448), 160 * 904)
     with pytest.raises(DataError, match=r"nowhere' cannot be read"):
         flops.of_base(str(tmp_path / "nowhere"))
+
+
+# The page
+
+PAGE = (Path(__file__).parent.parent / "docs" / "compute.md").read_text("utf-8")
+
+
+def test_the_table_of_the_page_is_what_the_command_prints() -> None:
+    made = subprocess.run([sys.executable, "-m", "asft.flops"], check=True, capture_output=True, text=True)
+    assert f"\n\n{made.stdout}\n" in PAGE
+
+
+def test_the_page_names_every_kind_that_is_known() -> None:
+    assert f"config of {', '.join(sorted(KNOWN)[:-1])} and {sorted(KNOWN)[-1]}." in " ".join(PAGE.split())
+    assert {kind for kind, _ in KINDS} == set(KNOWN)
+
+
+def test_the_sentence_under_the_table_is_true() -> None:
+    small, large = (MODELS[name] for name in ("Qwen2.5-0.5B", "Qwen2.5-7B"))
+    adapted = [flops.trained(one.work, [250], head=150, adapter=one.adapter(16)) for one in (small, large)]
+    assert adapted[0] / flops.scored(small.work, [(100, 150)]) == pytest.approx(2, abs=0.1)
+    calls = 1000 * flops.asked(7.6e9, input_tokens=500, output_tokens=300)
+    assert calls / adapted[1] == pytest.approx(1750, rel=0.02)
+
+
+def test_the_pocket_student_of_the_table_is_the_one_that_ships() -> None:
+    assert MODELS["pocket"].work == flops.of_base(student.place("pocket"))
