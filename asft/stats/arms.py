@@ -24,7 +24,7 @@ def band(
 def end_difference(
     first: Curve, second: Curve, rng: np.random.Generator, *, level: float = 0.95, resamples: int = 10_000
 ) -> Estimate:
-    """Of the last point of each."""
+    """Of the last point of each, whatever each had spent there: `difference_at` is at equal spending."""
     one, two = paired(first, second)
     return estimate(one.at_point(-1) - two.at_point(-1), rng, level=level, resamples=resamples)
 

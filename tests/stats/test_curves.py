@@ -110,6 +110,13 @@ def test_nothing_is_read_off_where_not_every_seed_was_measured(spent: float) -> 
         two.at(spent)
 
 
+def test_nothing_is_read_off_before_the_last_seed_starts() -> None:
+    two = curve([[0, 100], [20, 100]], [[[0.0], [1.0]], [[0.0], [1.0]]])
+    assert two.at(20).tolist() == [[0.2], [0.0]]
+    with pytest.raises(ValueError, match=r"not within 20\.0 to 100\.0"):
+        two.at(10)
+
+
 def test_the_area_is_that_of_its_trapezoids_over_the_way() -> None:
     # 100 * (1/4 + 1/2) / 2 + 200 * (1/2 + 1) / 2 = 37.5 + 150, over 300.
     assert ONE.area(0, 300).mean() == pytest.approx(187.5 / 300)
