@@ -101,19 +101,19 @@ def test_with_five_seeds_that_differ_95_percent_hold_95_times_and_the_bootstrap_
     assert held_by_bootstrap / 400 < 0.9
 
 
-@pytest.mark.parametrize(("seeds", "times"), [(2, 0.90), (3, 0.92), (5, 0.95), (8, 0.95)])
+@pytest.mark.parametrize(("seeds", "times"), [(2, 0.90), (3, 0.92), (5, 0.95)])
 @pytest.mark.parametrize("spread", [0.1, 0.5])
 def test_simulated_intervals_hold_as_often_as_they_are_said_to(
     seeds: int, times: float, spread: float
 ) -> None:
     draw, held = rng(), 0
-    for _ in range(800):
+    for _ in range(500):
         of_seeds, of_items = spread * draw.normal(size=(seeds, 1)), 0.3 * draw.normal(size=100)
         table = of_seeds + of_items + 0.6 * draw.normal(size=(seeds, 100))
         found = noise(table)
         held += abs(table.mean()) <= t_quantile(0.95, found.freedom) * found.error
-    # 800 trials of 0.9 have a standard deviation of 0.011.
-    assert held / 800 > times - 0.03
+    # 500 trials of 0.9 have a standard deviation of 0.013.
+    assert held / 500 > times - 0.03
 
 
 @given(tables, st.randoms(use_true_random=False))
