@@ -50,6 +50,22 @@ def test_the_interval_of_a_gap_adds_the_errors_of_its_two_groups() -> None:
     assert found.p < 0.01
 
 
+def test_groups_of_other_sizes_add_their_own_errors() -> None:
+    right = np.zeros((1, 1, 120))
+    right[0, 0, :10] = right[0, 0, 20:95] = 1
+    sizes = {str(number): "small" if number < 20 else "large" for number in range(120)}
+    [found] = group_gaps(curve(right), sizes, rng(), resamples=500)
+    # 10 of 20 and 75 of 100. 119 degrees of freedom: t = 1.9801.
+    reach = 1.9801 * math.sqrt(0.25 / 20 + 0.1875 / 100)
+    assert found.worst == "small"
+    assert found.gap.value == pytest.approx(0.25)
+    assert found.gap.by_seed == pytest.approx((0.25,))
+    assert found.gap.high - found.gap.value == pytest.approx(reach, rel=0.01)
+    # Dealt out of 120 of which 85 / 120 are right, the difference varies by p (1 - p) (1/20 + 1/100) 120 / 119.
+    spread = math.sqrt(85 / 120 * 35 / 120 * (1 / 20 + 1 / 100) * 120 / 119)
+    assert found.by_chance == pytest.approx(math.sqrt(2 / math.pi) * spread, rel=0.1)
+
+
 def test_seeds_that_favour_one_group_widen_it() -> None:
     right = np.zeros((4, 1, 120))
     for seed, share in enumerate((5, 15, 25, 35)):
@@ -88,4 +104,5 @@ def test_small_groups_and_items_of_no_group_are_left_out() -> None:
     [found] = group_gaps(curve(right), some, rng(), resamples=50)
     assert set(found.groups) == {"a", "b"}
     assert group_gaps(curve(right), dict.fromkeys(GROUPS, "a"), rng()) == ()
-    assert group_gaps(curve(right), GROUPS, rng(), least=41) == ()
+    assert group_gaps(curve(right), GROUPS, rng(), least=41, resamples=50) == ()
+    assert len(group_gaps(curve(right), GROUPS, rng(), least=40, resamples=50)) == 1
