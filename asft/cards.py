@@ -72,6 +72,23 @@ def prompts(texts: Mapping[str, str], where: str) -> list[str]:
     ]
 
 
+METHODS = {
+    None: "LoRA",
+    "nf4": "QLoRA: LoRA on the base in NF4, with double quantisation",
+    "int8": "LoRA on the base in int8",
+}
+"""By what the base's weights were rounded to."""
+
+
+def method(settings: Row) -> str:
+    """How a student was trained."""
+    if settings.get("lora") is False:
+        return "full finetuning: every weight was trained"
+    merged = settings["data"].get("start_from") == "merged"
+    on_top = ", each round on top of the rounds before, which are merged" if merged else ""
+    return METHODS[settings["student"].get("quantise")] + on_top
+
+
 def kept(settings: Row, counts: Row) -> list[str]:
     """What was kept of the drafts, and why the rest was not. `counts`: the funnel."""
     return [

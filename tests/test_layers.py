@@ -192,6 +192,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "asft.datafiles",
         "asft.errors",
         "asft.evaluate",
+        "asft.heldout",
         "asft.progress",
         "asft.recipe",
         "asft.registry",

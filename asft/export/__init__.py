@@ -1,6 +1,6 @@
 """A round's student and data in forms that other tools take: nothing of asft is needed to use them.
 
-adapter    the LoRA adapter, tokenizer, model card
+adapter    the LoRA adapter, tokenizer, model card; none where every weight was trained
 merged     a model like any other, in safetensors, with tokenizer and model card
 data       what was trained on, with its data card
 lm-eval    the test split as a task of lm-evaluation-harness
@@ -44,6 +44,7 @@ def export(
         )
     there = None if push_to is None else hub.connect(push_to)
     trained = read(run, number)
+    parts = _there(trained, parts, progress)
     _open(trained, out)
     made = {part: _put(part, out / part, _maker(part, trained, form), progress) for part in parts}
     told = [str(folder) for folder in made.values()]
@@ -53,6 +54,17 @@ def export(
         told += hub.push(there, push_to, made, message=message, public=public)
         progress.end()
     return told
+
+
+def _there(trained: Trained, parts: Sequence[str], progress: Progress) -> Sequence[str]:
+    """The parts that the round has. Raises RunError where the adapter is asked for, and there is none."""
+    if not trained.whole or "adapter" not in parts:
+        return parts
+    why = f"Round {trained.number} trained every weight (lora: false): it has no adapter"
+    if tuple(parts) != PARTS:
+        raise RunError(f"{why}; export the model with --only merged")
+    progress.say(f"{why}, and `merged` is the model.")
+    return [part for part in parts if part != "adapter"]
 
 
 def _maker(part: str, trained: Trained, form: Form) -> Callable[[Path], None]:

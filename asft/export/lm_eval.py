@@ -19,6 +19,7 @@ from asft.errors import RunError
 from asft.export import grading
 from asft.export.model import tokenizer
 from asft.export.trained import Trained
+from asft.heldout import held_out
 from asft.rundir import read_jsonl, write_json, write_text
 from asft.types import Chooses, Example, Task
 
@@ -86,7 +87,7 @@ def _prompts(trained: Trained, task: Task, examples: Sequence[Example]) -> list[
     from asft.recipe import EvaluateOptions
 
     options = EvaluateOptions(**trained.asking)
-    seeds = task.load("seed") if options.shots else ()
+    seeds = _pool(trained, task) if options.shots else ()
     asking = asking_by(options, seeds, examples, trained.settings["seed"])
     shown = trained.manifest("evaluate")["settings"].get("shots", [])
     if [example.id for example in asking.shots] != shown:
@@ -95,6 +96,13 @@ def _prompts(trained: Trained, task: Task, examples: Sequence[Example]) -> list[
             "before the questions; mend the task's data, or leave out lm-eval"
         )
     return [asking.prompt(example.prompt) for example in examples]
+
+
+def _pool(trained: Trained, task: Task) -> Sequence[Example]:
+    """The seeds, without what was held out for validation."""
+    seeds, settings = task.load("seed"), trained.settings
+    validation = settings["data"].get("validation")
+    return held_out(seeds, validation["examples"], settings["seed"])[0] if validation else seeds
 
 
 def _section(trained: Trained, folder: Path) -> Mapping[str, Any]:
@@ -242,6 +250,7 @@ WAYS = {
 def _readme(name: str, trained: Trained, items: int, *, templated: bool, suffixes: Sequence[str]) -> str:
     scored = trained.summaries[-1]["evaluate"]
     vllm = trained.settings["student"].get("decoder") == "vllm"
+    how = trained.quantised
     parts = [
         f"# `{name}`: the test split of the run `{trained.settings['name']}`",
         f"A task of lm-evaluation-harness (made for 0.4.13) with the {items:,} items, the prompts, the "
@@ -251,6 +260,7 @@ def _readme(name: str, trained: Trained, items: int, *, templated: bool, suffixe
         f"```bash\n{' '.join(command(trained, templated=templated))}\n```",
         "\n".join(f"- `{name}{suffix}`: {WAYS[suffix]}" for suffix in suffixes),
         *(["The run's own answers are vLLM's; `--model vllm` is closer to them."] if vllm else []),
+        *([f"The run's student has its base in {how}; the merged model has not."] if how else []),
         "Answers differ from the run's where hardware or precision does, where the weights of a base in half "
         "precision were rounded once more by merging, where a stop string is a special token, and where the "
         "harness cuts a prompt that leaves too little of the model's context (asft does not cut).",

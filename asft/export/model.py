@@ -1,4 +1,4 @@
-"""The student of a round: its adapter alone, or merged into the base as a model like any other."""
+"""The student of a round: its adapter alone, or a model like any other."""
 
 import json
 import shutil
@@ -26,10 +26,12 @@ def put_adapter(trained: Trained, folder: Path) -> None:
 
 
 def put_merged(trained: Trained, folder: Path) -> None:
-    """The base with the adapter in its weights: safetensors, tokenizer and generation config.
+    """The base with the adapter in its weights, or what was trained whole: safetensors, tokenizer, generation
+    config.
 
-    Merged in float32 on the CPU and rounded once, to the dtype of the base. The generation config ends
-    answers where asft does, also at an end token that only the tokenizer knows.
+    Merged in float32 on the CPU and rounded once, to the dtype of the base; a base that was quantised is
+    taken as it is. The generation config ends answers where asft does, also at an end token that only the
+    tokenizer knows.
     """
     from transformers import AutoConfig
 
@@ -39,7 +41,7 @@ def put_merged(trained: Trained, folder: Path) -> None:
         student.Student(base=trained.base, revision=options["revision"], adapter=str(trained.adapter)), "cpu"
     )
     ends = sorted(loaded.end_ids)
-    model: Any = loaded.model.merge_and_unload()
+    model: Any = loaded.model if trained.whole else loaded.model.merge_and_unload()
     model.generation_config.eos_token_id = ends[0] if len(ends) == 1 else ends
     own = AutoConfig.from_pretrained(student.place(trained.base), revision=options["revision"])
     model.to(own.dtype or model.dtype).save_pretrained(str(folder))
@@ -62,8 +64,8 @@ def tokenizer(trained: Trained) -> Any:
 
 
 def _wanted(trained: Trained) -> None:
-    if not (trained.adapter / "adapter_config.json").is_file():
+    if not trained.whole and not (trained.adapter / "adapter_config.json").is_file():
         raise RunError(
-            f"{trained.adapter} holds no LoRA adapter (no adapter_config.json); export what it holds with "
-            "--only data or --only lm-eval"
+            f"{trained.adapter} holds no adapter (no adapter_config.json) and no model (no config.json); "
+            "export the rest with --only data or --only lm-eval"
         )

@@ -66,7 +66,14 @@ def card(trained: Trained, kind: Kind) -> str:
         f"{whole(train['truncated'])} cut to length.",
         cards.table(
             ("", ""),
-            [(key, cards.options(settings[key])) for key in ("data", "train", "lora") if settings.get(key)],
+            [
+                ("method", cards.method(settings)),
+                *(
+                    (key, cards.options(settings[key]))
+                    for key in ("data", "train", "lora")
+                    if settings.get(key)
+                ),
+            ],
         ),
         "## What was asked, and what it cost",
         f"Budget: {cards.budget(settings['budget'])}.",
@@ -184,6 +191,11 @@ def _limits(trained: Trained) -> Iterator[str]:
         "seed may end elsewhere."
     )
     yield "Nothing but this task was measured; what the base could do else may have been forgotten."
+    if trained.quantised:
+        yield (
+            f"It was trained and measured on its base in {trained.quantised} (bitsandbytes); on the base as "
+            "it is, which is what a merged model has, it may answer otherwise, and how well was not measured."
+        )
     if short := [str(one["round"]) for one in trained.summaries if one.get("short")]:
         yield f"Fewer examples were accepted than were aimed at in round {', '.join(short)}."
     if scored["cut_off"]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from asft import student
 from asft.errors import RunError
 from asft.rundir import digest, read_json, read_jsonl, rounds
 
@@ -41,6 +42,17 @@ class Trained:
     def adapter(self) -> Path:
         """What the round trained."""
         return self.file("adapter")
+
+    @property
+    def whole(self) -> bool:
+        """Whether that is a whole model, and no adapter."""
+        return student.is_whole(str(self.adapter))
+
+    @property
+    def quantised(self) -> str | None:
+        """What the weights of the base were rounded to, under the adapter; None: nothing."""
+        how: str | None = self.settings["student"].get("quantise")
+        return how
 
     def file(self, name: str, number: int | None = None) -> Path:
         """A file of this round, or of another."""

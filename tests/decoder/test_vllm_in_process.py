@@ -1,6 +1,7 @@
 """vLLM inside the process decodes for the student, against a fake of it that has the same model."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -109,6 +110,19 @@ def test_it_starts_when_it_is_first_asked_and_once_for_all_that_fits(
     assert len({one.lora_int_id for one in (first, *sixteen.adapters)}) == 2
     vllm.close()
     assert not sixteen.running
+
+
+def test_what_was_trained_whole_is_an_engine_of_its_own(
+    engines: list[fake_vllm.Engine], vllm: OwnVLLM, pocket: student.Loaded, tmp_path: Path
+) -> None:
+    whole = str(tmp_path / "whole")
+    pocket.model.save_pretrained(whole)
+    worn = replace(pocket, student=student.Student(adapter=whole))
+    for loaded in (pocket, worn, worn):
+        decoder.answer(loaded, PROMPTS, max_new_tokens=2, by=vllm)
+    assert [one.options.model for one in engines] == [str(student.POCKET), whole]
+    assert [one.running for one in engines] == [False, True]
+    assert engines[1].adapters == [None] * 8
 
 
 def test_entropy_and_margin_come_from_the_scorer_and_the_nll_from_vllm(

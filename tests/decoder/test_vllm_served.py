@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -174,6 +175,16 @@ def test_what_it_refuses_is_told_at_once(pocket: student.Loaded, endpoint: Endpo
     with pytest.raises(FatalError, match=r"HTTP 404: .*not now"):
         decoder.answer(pocket, PROMPTS[:1], max_new_tokens=4, by=served_by(endpoint))
     assert len(endpoint.calls) == 1
+
+
+def test_a_whole_model_is_not_for_a_server_that_runs(
+    pocket: student.Loaded, endpoint: Endpoint, tmp_path: Path
+) -> None:
+    pocket.model.save_pretrained(tmp_path)
+    worn = replace(pocket, student=student.Student(adapter=str(tmp_path)))
+    with pytest.raises(FatalError, match=r"takes in adapters alone; leave out student\.vllm\.base_url"):
+        decoder.answer(worn, PROMPTS[:1], max_new_tokens=4, by=served_by(endpoint))
+    assert endpoint.calls == []
 
 
 def test_a_server_that_is_not_there_is_told(pocket: student.Loaded, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from asft.decoder.records import Job, Row
 from asft.decoder.vllm import sampling
 from asft.errors import FatalError
-from asft.student import Loaded, place
+from asft.student import Loaded, is_whole, place
 from asft.teachers.vllm import INSTALL
 from asft.teachers.vllm.in_process import InProcess
 from asft.teachers.vllm.settings import rank_flag
@@ -29,6 +29,7 @@ class OwnVLLM:
         self._args = args
         self._log = log
         self._engine: InProcess | None = None
+        self._model: list[str] = []
         self._ranks = 0
         self._adapters: dict[str, int] = {}
 
@@ -59,7 +60,7 @@ class OwnVLLM:
         progress: Callable[[int], None] | None,
     ) -> list[Row]:
         engine = await self._started(loaded)
-        folder = loaded.student.adapter
+        folder = _adapter(loaded)
         adapter = None
         if folder is not None:
             number = self._adapters.setdefault(folder, len(self._adapters) + 1)
@@ -82,10 +83,12 @@ class OwnVLLM:
         return await asyncio.gather(*(one(job) for job in jobs))
 
     async def _started(self, loaded: Loaded) -> InProcess:
-        """The engine, started where it does not run, and anew where an adapter does not fit into it."""
-        adapter = loaded.student.adapter
+        """The engine, started where it does not run, and anew for another model or an adapter that it has no
+        room for."""
+        adapter = _adapter(loaded)
         rank = 0 if adapter is None else int(rank_flag(Path(adapter)))
-        if self._engine is not None and rank <= self._ranks:
+        model = _model(loaded)
+        if self._engine is not None and model == self._model and rank <= self._ranks:
             return self._engine
         if self._engine is not None:
             await self._engine.stop()
@@ -101,21 +104,32 @@ class OwnVLLM:
             ready_within=READY_WITHIN,
         )
         await engine.start(self._log)
-        self._engine, self._ranks = engine, rank
+        self._engine, self._model, self._ranks = engine, model, rank
         return engine
 
     def _flags(self, loaded: Loaded) -> list[str]:
-        student = loaded.student
-        base = place(student.base)
-        flags = ["--model", base, "--dtype", str(loaded.model.dtype).removeprefix("torch.")]
-        if student.revision is not None:
-            flags += ["--revision", student.revision]
+        flags = [*_model(loaded), "--dtype", str(loaded.model.dtype).removeprefix("torch.")]
         if loaded.model.device.type == "cpu":
             # In pieces, a prompt of a request with a seed ends a CPU's engine: its generators have no offset.
             flags.append("--no-enable-chunked-prefill")
         else:
             flags += ["--gpu-memory-utilization", str(self._memory)]
         return [*flags, *self._args]
+
+
+def _adapter(loaded: Loaded) -> str | None:
+    """The folder of the student's adapter, where it has one."""
+    folder = loaded.student.adapter
+    return None if folder is None or is_whole(folder) else folder
+
+
+def _model(loaded: Loaded) -> list[str]:
+    """Flags that name the model: the student's base, or what was trained whole."""
+    student = loaded.student
+    if student.adapter is not None and is_whole(student.adapter):
+        return ["--model", student.adapter]
+    revision = [] if student.revision is None else ["--revision", student.revision]
+    return ["--model", place(student.base), *revision]
 
 
 def _lora(rank: int) -> list[str]:

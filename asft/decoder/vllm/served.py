@@ -16,7 +16,7 @@ from asft.decoder.records import Job, Row
 from asft.decoder.vllm import sampling
 from asft.errors import FatalError
 from asft.rundir import digest
-from asft.student import Loaded
+from asft.student import Loaded, is_whole
 
 TIMEOUT = 600.0
 """Seconds that a call has."""
@@ -86,8 +86,16 @@ class Served:
         self._loaded.clear()
 
     def _name(self, loaded: Loaded) -> str:
-        """What the server is asked by: the base, or the adapter, which is loaded where it is not there."""
+        """What the server is asked by: the base, or the adapter, which is loaded where it is not there.
+
+        Raises FatalError for a whole model, which no server takes in while it runs.
+        """
         folder = loaded.student.adapter
+        if folder is not None and is_whole(folder):
+            raise FatalError(
+                f"the student's vLLM server, {self._root}: {folder} holds a whole model, and a server that "
+                "runs takes in adapters alone; leave out student.vllm.base_url"
+            )
         there = self._call("/v1/models")["data"]
         if folder is None:
             first: str = self._model or there[0]["id"]
