@@ -61,7 +61,7 @@ def test_groups_of_other_sizes_add_their_own_errors() -> None:
     assert found.gap.value == pytest.approx(0.25)
     assert found.gap.by_seed == pytest.approx((0.25,))
     assert found.gap.high - found.gap.value == pytest.approx(reach, rel=0.01)
-    # Dealt out of 120 of which 85 / 120 are right, the difference varies by p (1 - p) (1/20 + 1/100) 120 / 119.
+    # Dealt out of 120, 85 of them right, the difference varies by p (1 - p) (1/20 + 1/100) 120 / 119.
     spread = math.sqrt(85 / 120 * 35 / 120 * (1 / 20 + 1 / 100) * 120 / 119)
     assert found.by_chance == pytest.approx(math.sqrt(2 / math.pi) * spread, rel=0.1)
 
