@@ -10,12 +10,23 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
-from asft import ceilings, passed_on, terms, writing
+from asft import ceilings, heldout, passed_on, terms, writing
 from asft.ceilings import Ceilings
 from asft.engine import Endpoint
 from asft.errors import AsftError, RecipeError
-from asft.recipe import Reading, Recipe
-from asft.types import NO_REQUESTS, Ceiling, Context, Draft, Example, Message, Task, Teacher, Writer
+from asft.recipe import DataOptions, Reading, Recipe
+from asft.types import (
+    NO_REQUESTS,
+    Ceiling,
+    Context,
+    Criterion,
+    Draft,
+    Example,
+    Message,
+    Task,
+    Teacher,
+    Writer,
+)
 
 CENT = Decimal("0.01")
 ROLES = ("teacher", "judge")
@@ -27,6 +38,8 @@ class _Looked:
     """What there is to see before a call is made."""
 
     context: Context
+    validation: tuple[Example, ...]
+    """What is held out of the pool."""
     prompt: tuple[Message, ...]
     """The first request."""
     teacher: str
@@ -55,7 +68,7 @@ def check(reading: Reading) -> str:
     warnings = [f"Warning: {warning}" for warning in looked.warnings]
     lines = [
         f"recipe    {recipe.name}: {recipe.rounds} rounds x {recipe.per_round} examples, seed {recipe.seed}",
-        f"task      {len(context.seeds)} seeds, {len(context.test)} test items",
+        f"task      {len(context.seeds)} seeds, {_held_out(looked)}{len(context.test)} test items",
         f"teacher   {looked.teacher}",
         *(f"terms     {said}" for said in terms.stated(recipe.teacher)),
         *_judge(recipe, looked),
@@ -75,6 +88,10 @@ def check(reading: Reading) -> str:
         *(warnings or ["Nothing is wrong with this recipe."]),
     ]
     return "\n".join(lines)
+
+
+def _held_out(looked: _Looked) -> str:
+    return f"{len(looked.validation)} held out for validation, " if looked.validation else ""
 
 
 def _judge(recipe: Recipe, looked: _Looked) -> Iterator[str]:
@@ -115,9 +132,12 @@ def _look(reading: Reading, *, reach: bool = False) -> _Looked:
     problems = list(reading.problems)
     task, writer, budget = (parts[key] for key in ("task", "writer", "budget"))
     splits = {split: _load(task, split, problems) if task else () for split in ("seed", "test")}
-    context = Context(
-        task=task, seeds=splits["seed"], accepted=(), test=splits["test"], round=1, seed=parts["seed"] or 0
-    )
+    seed = parts["seed"] or 0
+    pool, validation = _pool(splits["seed"], parts["data"], seed, problems)
+    context = Context(task=task, seeds=pool, accepted=(), test=splits["test"], round=1, seed=seed)
+    if parts["data"]:
+        problems += _replayed(parts["data"], context, validation)
+        problems += _unscored(parts["data"], parts["criterion"], context)
     prompt = _first_prompt(writer, context, problems) if writer and context.seeds else ()
     said = dict.fromkeys(ROLES, "")
     for role in ROLES:
@@ -141,6 +161,7 @@ def _look(reading: Reading, *, reach: bool = False) -> _Looked:
     asked = ceilings.of(recipe, context)
     return _Looked(
         context=context,
+        validation=validation,
         prompt=prompt,
         **said,
         ceilings=asked,
@@ -163,6 +184,51 @@ def _load(task: Task, split: str, problems: list[str]) -> tuple[Example, ...]:
     if not examples:
         problems.append(f"task: the split {split!r} is empty; give it at least one example")
     return examples
+
+
+def _pool(
+    seeds: tuple[Example, ...], data: DataOptions | None, seed: int, problems: list[str]
+) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
+    """The pool, and what is held out of it."""
+    if data is None or data.validation is None or not seeds:
+        return seeds, ()
+    try:
+        return heldout.held_out(seeds, data.validation.examples, seed)
+    except AsftError as error:
+        problems.append(str(error))
+        return seeds, ()
+
+
+def _replayed(data: DataOptions, context: Context, validation: tuple[Example, ...]) -> Iterator[str]:
+    """What stands in the way of replay."""
+    if data.replay is None or data.replay.of == "earlier" or not context.seeds:
+        return
+    if data.replay.of == "seeds":
+        if not any(seed.completion for seed in context.seeds):
+            yield (
+                f"data.replay: none of the {len(context.seeds)} seeds has a worked answer; name their column "
+                "in the task, or take `of: earlier` or another task"
+            )
+    elif not isinstance(data.replay.of, str):
+        try:
+            heldout.general(data.replay.of, (*context.test, *validation))
+        except AsftError as error:
+            yield str(error) if str(error).startswith("data.replay") else f"data.replay.of: {error}"
+
+
+def _unscored(data: DataOptions, criterion: Criterion | None, context: Context) -> Iterator[str]:
+    """Scores that the training set depends on, and that there cannot be."""
+    keys = [
+        *(["data.order = 'easy_to_hard'"] if data.order == "easy_to_hard" else []),
+        *(["data.weights.by = 'score'"] if data.weights.by == "score" else []),
+    ]
+    if not keys or criterion is None or not context.seeds:
+        return
+    if any(need.name == "gold" for need in criterion.needs) and not any(s.completion for s in context.seeds):
+        yield (
+            f"{' and '.join(keys)}: the criterion reads worked answers and no seed has one, so none has a "
+            "score; name their column in the task, or use a criterion that does without"
+        )
 
 
 def _ask_itself(role: str, teacher: Teacher, name: str, problems: list[str]) -> str:

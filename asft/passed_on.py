@@ -11,9 +11,18 @@ import types
 import typing
 from collections.abc import Iterator, Mapping
 from enum import Enum
+from importlib.util import find_spec
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
+
+PACKAGES: Mapping[str, tuple[str, ...]] = {
+    "tensorboard": ("tensorboard", "tensorboardX"),
+    "azure_ml": ("azureml",),
+    "flyte": ("flytekit",),
+    "kubeflow": ("kubernetes",),
+}
+"""Which packages, any of them, do what `report_to` names; else the one of that name."""
 
 
 def problems(train: Mapping[str, Any], lora: Mapping[str, Any]) -> list[str]:
@@ -23,6 +32,7 @@ def problems(train: Mapping[str, Any], lora: Mapping[str, Any]) -> list[str]:
         from trl import SFTConfig
 
         found += [*_unknown_keys("train", SFTConfig, train), *_wrong_types("train", SFTConfig, train)]
+        found += _reporting(train.get("report_to"))
     if lora:
         from peft import LoraConfig
 
@@ -50,6 +60,23 @@ def _wrong_types(key: str, config: type[Any], values: Mapping[str, Any]) -> Iter
         except ValidationError as error:
             found = dict.fromkeys(detail["msg"] for detail in error.errors())
             yield f"{key}.{name} = {value!r:.80}: {textwrap.shorten(' or '.join(found), 200)}"
+
+
+def _reporting(report_to: Any) -> Iterator[str]:
+    """What `report_to` names and cannot be had; "none" and "all", which is what there is, always can."""
+    from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
+
+    named = report_to if isinstance(report_to, list) else [] if report_to is None else [report_to]
+    for name in named:
+        if name in ("none", "all"):
+            continue
+        if not isinstance(name, str) or name not in INTEGRATION_TO_CALLBACK:
+            close = difflib.get_close_matches(str(name), INTEGRATION_TO_CALLBACK, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(INTEGRATION_TO_CALLBACK)}"
+            yield f"train.report_to: nothing is called {name!r}, {hint}"
+        elif not any(find_spec(package) for package in PACKAGES.get(name, (name,))):
+            package = PACKAGES.get(name, (name,))[0]
+            yield f"train.report_to: {package} is not installed; install it, or leave {name!r} out"
 
 
 def _checkable(hint: Any) -> Any:

@@ -1,4 +1,4 @@
-"""One TRL SFT + LoRA run. Only this package imports trl."""
+"""One TRL SFT run, LoRA or whole. Only this package imports trl."""
 
 import dataclasses
 import os
@@ -62,11 +62,11 @@ def train(
     logs: Path | None = None,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> Trained:
-    """Train a LoRA adapter on worked answers and save it to `out`; the base stays as it was.
+    """Train a student on worked answers and save it to `out`; the base stays as it was.
 
-    The adapter is a fresh one, or goes on from the folder `start`; with `merged` it is a fresh one on the
-    base with `start` merged in. The loss is on the answer and its end token only. `sft` and `lora` go to
-    TRL's SFTConfig and peft's LoraConfig under their own names.
+    It is an adapter, or with `lora` False the whole model. It is a fresh one, or goes on from the folder
+    `start`; with `merged` it is a fresh adapter on the base with `start` merged in. The loss is on the answer
+    and its end token only. `sft` and `lora` go to TRL's SFTConfig and peft's LoraConfig under their own names.
 
     `weights`: how much each example counts in the loss. `validation` is evaluated on the way as `sft` says;
     training ends after `patience` evaluations without a better loss. Without it nothing is evaluated,
@@ -96,7 +96,7 @@ def train(
     weigh = weighing.put_on(worked, [weights[at] for at in fits.places]) if weights else False
     to_trl |= {"remove_unused_columns": False} if weigh else {}
     set_seed(seed)
-    model = methods.dress(loaded, start, to_peft, **({"merged": True} if merged else {}))
+    model = methods.dress(loaded, start, to_peft, merged=merged)
     datasets.disable_progress_bars()
     with renamed_checkpointing(), _logging_to(logs):
         trainer = (weighing.trainer if weigh else SFTTrainer)(
@@ -113,7 +113,7 @@ def train(
         if progress:
             trainer.add_callback(telling(progress))
         trainer.train()
-    model.save_pretrained(str(out))
+    methods.save(loaded, model, out)
     methods.undress(loaded, model)
     shutil.rmtree(checkpoints, ignore_errors=True)
     logged = trainer.state.log_history

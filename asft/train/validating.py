@@ -38,11 +38,11 @@ def validated(state: Any, examples: int, *, keeps_best: bool) -> Validated:
     """What a trainer's state says of it."""
     losses = tuple((entry["step"], entry["eval_loss"]) for entry in state.log_history if "eval_loss" in entry)
     lowest = min(losses, key=lambda one: one[1])[0] if losses else None
-    best = state.best_global_step or lowest
+    kept = keeps_best and state.best_model_checkpoint is not None
     return Validated(
         examples=examples,
         losses=losses,
-        best_step=best,
-        kept_step=best if keeps_best and best is not None else state.global_step,
+        best_step=state.best_global_step or lowest,
+        kept_step=state.best_global_step if kept else state.global_step,
         stopped_early=state.global_step < state.max_steps,
     )
