@@ -248,3 +248,19 @@ def test_a_new_four_keeps_what_is_left_of_its_seed_after_the_first_step() -> Non
         numbers.remove(4)
         low, high = numbers
         assert 2 in (low + high, high - low, low * high, high / low)
+
+
+def test_a_new_chain_denies_where_its_seed_does() -> None:
+    denials = set()
+    for seed in seeds("prontoqa"):
+        new = ask(shipped("question", question=seed.prompt))
+        signs = []
+        for text in (seed.prompt, new):
+            problem = chains.parse(text)
+            proof = prove(problem) if problem else None
+            assert problem is not None
+            assert proof is not None
+            signs.append((proof.steps[-1].holds, problem.query.holds))
+        assert signs[0] == signs[1]
+        denials.add(signs[0])
+    assert len(denials) == 4

@@ -32,13 +32,20 @@ class Core:
 
 
 def draw(
-    rng: random.Random, hops: int, distractors: int = 1, buckets: frozenset[int] | None = None
+    rng: random.Random,
+    hops: int,
+    distractors: int = 1,
+    buckets: frozenset[int] | None = None,
+    beyond: int = MOST_BEYOND,
 ) -> Problem:
-    """A problem that needs `hops` rules; its core lies in one of the buckets."""
+    """A problem that needs `hops` rules; its core lies in one of the buckets.
+
+    Below and above the part of the chain that is needed lie up to `beyond` kinds each.
+    """
     core = _core(rng, hops)
     while buckets is not None and bucket(core) not in buckets:
         core = _core(rng, hops)
-    return _dressed(core, distractors, rng)
+    return _dressed(core, distractors, beyond, rng)
 
 
 def bucket(core: Core) -> int:
@@ -57,12 +64,12 @@ def _core(rng: random.Random, hops: int) -> Core:
     )
 
 
-def _dressed(core: Core, distractors: int, rng: random.Random) -> Problem:
+def _dressed(core: Core, distractors: int, beyond: int, rng: random.Random) -> Problem:
     spare = [kind for kind in CONCEPTS if kind not in core.kinds]
     rng.shuffle(spare)
     astray, spare = spare[:distractors], spare[distractors:]
-    below, spare = _some(spare, rng)
-    above, _ = _some(spare, rng)
+    below, spare = _some(spare, beyond, rng)
+    above, _ = _some(spare, beyond, rng)
     chain = [*below, *core.kinds, *above]
 
     def general(subject: str, predicate: str, holds: bool, kind: bool) -> Claim:
@@ -82,7 +89,7 @@ def _dressed(core: Core, distractors: int, rng: random.Random) -> Problem:
     return Problem(claims=(*claims, given), query=query)
 
 
-def _some(kinds: list[str], rng: random.Random) -> tuple[list[str], list[str]]:
+def _some(kinds: list[str], most: int, rng: random.Random) -> tuple[list[str], list[str]]:
     """The first few, and the rest."""
-    count = min(rng.randint(0, MOST_BEYOND), len(kinds))
+    count = min(rng.randint(0, most), len(kinds))
     return kinds[:count], kinds[count:]

@@ -30,7 +30,13 @@ class Chain:
         asked = self.problem.query.predicate
         others = sum(claim.general and claim.predicate == asked for claim in self.problem.claims) - 1
         hops = min(max(proof.hops + change, 1), MOST_HOPS)
-        return Chain(problem=draw(rng, hops, min(max(others, 0), MOST_DISTRACTORS)))
+        # What is denied, in the rule that decides and in the query, makes a problem of another kind.
+        wanted = proof.answer, self.problem.query.holds
+        while True:
+            problem = draw(rng, hops, min(max(others, 0), MOST_DISTRACTORS))
+            found = prove(problem)
+            if found is not None and (found.answer, problem.query.holds) == wanted:
+                return Chain(problem=problem)
 
     def worked(self, slips: random.Random | None) -> str | None:
         proof = prove(self.problem)
