@@ -20,7 +20,7 @@ from asft.errors import AsftError, RunError
 from asft.progress import Tells
 from asft.recipe import WorkerOptions
 from asft.teachers.vllm import guard
-from asft.teachers.vllm.settings import end_of
+from asft.teachers.vllm.settings import grouped
 from asft.workers.wire import VARIABLE, Door, Wire
 
 LOOKS_EVERY = 0.3
@@ -30,8 +30,11 @@ GRACE = 10.0
 LOG = "workers.log"
 NOBODY = {"use": "rules"}
 """The teacher in the recipe of a worker, which asks none: what a teacher is asked with may be a secret."""
+LINES = 12
+"""Of the log that an error shows."""
 _FAILED = re.compile(r"failed \(exitcode: (-?\d+)\) local_rank: (\d+)")
-_LAUNCHER = re.compile(r"torch[./]distributed[./](?:elastic|launcher|run)|accelerate[./]commands")
+_LAUNCHER = re.compile(r"^[WE]\d{4} .*torch/distributed/", re.MULTILINE)
+"""Where the launcher begins to speak, who says in fifty lines that a worker has ended."""
 
 
 class Group:
@@ -160,37 +163,41 @@ class Group:
 
     def _why(self, when: str) -> str:
         log = self._run / "logs" / LOG
-        try:
-            text = log.read_bytes()[self._start :].decode("utf-8", "replace")
-        except OSError:
-            text = ""
-        failed = _FAILED.search(text)
-        who = "they have" if failed is None else f"number {failed[2]} {_ended(int(failed[1]))}; all have"
+        said = _said(log, self._start)
+        failed = _FAILED.search(said)
+        who = f"worker {failed[2]} {_ended(int(failed[1]))}" if failed else "the workers have ended"
+        own = _LAUNCHER.split(said)[0].rstrip().splitlines()[-LINES:]
+        told = "\n".join(["; its end:", *(f"  {line}" for line in own)]) if own else ""
         return (
-            f"the workers do not go on: {who} ended {when}. The same command starts that step again. "
-            f"The end of their log, {log}:\n{end_of(log, self._start)}"
+            f"{who} {when}, so none goes on. The same command starts that step again. "
+            f"What they said is in {log}{told}"
         )
 
 
 def command(options: WorkerOptions) -> list[str]:
     """What starts a group of this many processes."""
-    threads = os.environ.get("OMP_NUM_THREADS") or str(
-        max(1, len(os.sched_getaffinity(0)) // options.processes)
-    )
+    given = dict(grouped(options.args))
+    machines = int(next(iter(given.get("--num-machines", ())), "1"))
+    cores = len(os.sched_getaffinity(0))
+    threads = os.environ.get("OMP_NUM_THREADS") or str(max(1, cores * machines // options.processes))
+    # Without these, accelerate takes the port that all others take, and tells what it has chosen.
+    chosen = {"--num-machines": "1", "--main-process-port": "0"} if options.config is None else {}
     return [
         *(sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu"),
         *("--num_processes", str(options.processes)),
-        *([] if options.config is None else ["--config_file", options.config]),
-        *([] if options.config or "--num_machines" in options.args else ["--num_machines", "1"]),
-        *(
-            ["--main_process_port", "0"]
-            if not options.config and "--main_process_port" not in options.args
-            else []
-        ),
         *("--mixed_precision", "no", "--dynamo_backend", "no", "--num_cpu_threads_per_process", threads),
+        *([] if options.config is None else ["--config_file", options.config]),
+        *(part for flag, value in chosen.items() if flag not in given for part in (flag, value)),
         *options.args,
         *("-m", "asft.workers"),
     ]
+
+
+def _said(log: Path, start: int) -> str:
+    try:
+        return log.read_bytes()[start:].decode("utf-8", "replace")
+    except OSError:
+        return ""
 
 
 def _error(kind: str, message: str) -> AsftError:

@@ -1,0 +1,118 @@
+"""A run with two real workers gives what one process gives; one that is killed costs a step."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from asft import loop, recipe
+from asft.errors import RunError
+from asft.progress import Progress
+from asft.rundir import read_json, read_jsonl
+
+NANO: dict[str, Any] = {
+    "name": "nano",
+    "seed": 1,
+    "rounds": 1,
+    "per_round": 6,
+    "student": {"base": "pocket"},
+    "teacher": {"use": "rules"},
+    "criterion": {"use": "loss", "of": "own"},
+    "selector": {"use": "kcenter"},
+    "writer": {"use": "question_then_answer"},
+    "filters": [{"use": "well_formed"}, {"use": "still_uncertain", "above": 0.0}],
+    # 6 examples are no whole number of batches for two processes, so each epoch ends unevenly.
+    "train": {"max_steps": 10, "logging_steps": 1},
+}
+ENOUGH = 1e-4
+"""Nats that losses may differ by."""
+
+
+def run(out: Path, **changed: Any) -> None:
+    task = {"use": f"{Path(__file__).with_name('plugged.py')}:Deadly", "deadly": str(out.parent / "deadly")}
+    with (out.parent / "progress.txt").open("a") as told:
+        made = recipe.read({**NANO, "task": task, **changed})
+        loop.run(made, out, source="", command=["asft"], redo=None, progress=Progress(told, every=0.0))
+
+
+def workers_alive() -> list[str]:
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (process / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if b"asft.workers" in command and int(process.name) != os.getpid():
+            found.append(process.name)
+    return found
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """One process, and two workers of which one is killed on the way."""
+    folder = tmp_path_factory.mktemp("runs")
+    run(folder / "one")
+    (folder / "deadly").touch()
+    before = workers_alive()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CUDA_VISIBLE_DEVICES", "")
+        with pytest.raises(RunError, match=r"number 1 was killed by SIGKILL.* in the middle of 'evaluate'"):
+            run(folder / "two", workers={"processes": 2})
+        assert workers_alive() == before
+        run(folder / "two", workers={"processes": 2})
+    assert workers_alive() == before
+    return folder / "one", folder / "two"
+
+
+def test_the_picks_and_the_training_set_are_the_same(runs: tuple[Path, Path]) -> None:
+    one, two = (folder / "round-01" for folder in runs)
+    assert (one / "dataset.jsonl").read_bytes() == (two / "dataset.jsonl").read_bytes()
+    picks = [read_jsonl(folder / "select.jsonl") for folder in (one, two)]
+    assert len(picks[0]) == 24
+    for ours, theirs in zip(*picks, strict=True):
+        assert {**ours, "score": None} == {**theirs, "score": None}
+        assert ours["score"] == pytest.approx(theirs["score"], abs=ENOUGH)
+
+
+def test_the_losses_of_ten_steps_are_the_same(runs: tuple[Path, Path]) -> None:
+    losses = [read_json(folder / "round-01" / "train.json")["losses"] for folder in runs]
+    assert len(losses[0]) == 10
+    assert losses[1] == pytest.approx(losses[0], abs=ENOUGH)
+
+
+def test_the_answers_to_the_test_split_stand_in_its_order(runs: tuple[Path, Path]) -> None:
+    for number in (0, 1):
+        one, two = (read_jsonl(folder / f"round-0{number}" / "evaluate.jsonl") for folder in runs)
+        assert [row["example_id"] for row in one] == [row["example_id"] for row in two]
+        assert [row["text"] for row in one] == [row["text"] for row in two]
+
+
+def test_steps_are_known_by_the_same_settings(runs: tuple[Path, Path]) -> None:
+    one, two = runs
+    manifests = sorted(path.relative_to(one) for path in one.glob("round-*/*.manifest.json"))
+    assert len(manifests) == 6
+    for path in manifests:
+        assert read_json(one / path)["settings"] == read_json(two / path)["settings"], path
+
+
+def test_run_json_tells_how_many_they_are(runs: tuple[Path, Path]) -> None:
+    one, two = (read_json(folder / "run.json") for folder in runs)
+    assert "workers" not in one["hardware"]
+    assert two["hardware"]["workers"] == 2
+    assert two["changes"] == []
+
+
+def test_the_run_goes_on_in_one_process(runs: tuple[Path, Path]) -> None:
+    """Which is told, and makes no finished step anew."""
+    _, two = runs
+    before = (two / "round-01" / "train.manifest.json").stat().st_mtime_ns
+    run(two, rounds=2)
+    assert (two / "round-01" / "train.manifest.json").stat().st_mtime_ns == before
+    [mark] = read_json(two / "run.json")["changes"]
+    assert mark["other"] == ["hardware.workers was 2, now None"]
+
+
+def test_what_the_workers_do_is_told_as_if_they_were_this_process(runs: tuple[Path, Path]) -> None:
+    told = (runs[0].parent / "progress.txt").read_text()
+    assert told.count("round 1: train  6 examples, 10 steps") >= 2
