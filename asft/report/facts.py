@@ -149,16 +149,38 @@ class Funnel:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Validation:
+    """How training went on examples that were held out of the pool."""
+
+    examples: int | None
+    losses: tuple[tuple[int, float], ...]
+    """Step and loss, nats per token."""
+    best_step: int | None
+    kept_step: int | None
+    """After which the student was as it is kept."""
+    stopped_early: bool
+
+    @property
+    def kept_loss(self) -> float | None:
+        """Of the student that is kept; None where it was not evaluated."""
+        return next((loss for step, loss in self.losses if step == self.kept_step), None)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Training:
     """What was trained, on how much."""
 
     examples: int | None
+    origins: Mapping[str, int]
+    """Where they come from -> how many; empty where the run does not tell."""
     steps: int | None
     tokens: int | None
     truncated: int | None
     seconds: float | None
     loss_first: float | None
     loss_last: float | None
+    validation: Validation | None
+    """None where nothing was held out."""
 
 
 @dataclass(frozen=True, kw_only=True)

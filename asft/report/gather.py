@@ -7,7 +7,17 @@ from typing import Any, TypeVar
 
 from asft.report.accuracy import accuracy, change
 from asft.report.answers import asked, extremes, sampled
-from asft.report.facts import Facts, Funnel, LedgerRow, Lost, RoundFacts, Spent, Training, Yield
+from asft.report.facts import (
+    Facts,
+    Funnel,
+    LedgerRow,
+    Lost,
+    RoundFacts,
+    Spent,
+    Training,
+    Validation,
+    Yield,
+)
 from asft.report.groups import by_tag
 from asft.report.read import Round, Row, Run, count, number, part, parts, text
 from asft.report.seeds import hardest, samples, score_distributions
@@ -157,12 +167,30 @@ def _training(row: Row) -> Training | None:
         return None
     return Training(
         examples=count(row, "examples"),
+        origins={origin: n for origin in part(row, "origins") if (n := count(row["origins"], origin))},
         steps=count(row, "steps"),
         tokens=count(row, "tokens"),
         truncated=count(row, "truncated"),
         seconds=number(row, "seconds"),
         loss_first=number(row, "loss_first"),
         loss_last=number(row, "loss_last"),
+        validation=_validation(part(row, "validation")),
+    )
+
+
+def _validation(row: Row) -> Validation | None:
+    if not row:
+        return None
+    given = row.get("losses")
+    pairs = [pair for pair in given if isinstance(pair, list)] if isinstance(given, list) else []
+    named = [dict(zip(("step", "loss"), pair, strict=False)) for pair in pairs]
+    losses = [(count(one, "step"), number(one, "loss")) for one in named]
+    return Validation(
+        examples=count(row, "examples"),
+        losses=tuple((step, loss) for step, loss in losses if step is not None and loss is not None),
+        best_step=count(row, "best_step"),
+        kept_step=count(row, "kept_step"),
+        stopped_early=row.get("stopped_early") is True,
     )
 
 

@@ -4,7 +4,19 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from asft.report.facts import Accuracy, Change, Facts, Lost, RoundFacts, Share, Tag, TagValue, Yield
+from asft.report.facts import (
+    Accuracy,
+    Change,
+    Facts,
+    Lost,
+    RoundFacts,
+    Share,
+    Tag,
+    TagValue,
+    Training,
+    Validation,
+    Yield,
+)
 from asft.report.wording import (
     MINUS,
     NONE,
@@ -233,22 +245,42 @@ def _lost_cell(found: RoundFacts, cause: str, reason: str, shown: Sequence[tuple
 
 def training(facts: Facts) -> Table:
     """What was trained on, and how the loss went."""
+    mixed = any(len(found.training.origins) > 1 for found in facts.rounds if found.training)
+    validated = any(found.training.validation for found in facts.rounds if found.training)
     rows = [
         (
             state(found),
             whole(run.examples),
+            *([_origins(run)] if mixed else []),
             whole(run.steps),
             whole(run.tokens),
             whole(run.truncated),
             decimal(run.loss_first),
             decimal(run.loss_last),
+            *(_validated(run.validation) if validated else ()),
             duration(run.seconds),
         )
         for found in facts.rounds
         if (run := found.training)
     ]
-    head = ["Round", "Examples", "Steps", "Tokens", "Truncated", "First loss", "Last loss", "Time"]
+    head = [
+        *("Round", "Examples", *(["Origins"] if mixed else []), "Steps", "Tokens", "Truncated"),
+        *("First loss", "Last loss", *(VALIDATED if validated else ()), "Time"),
+    ]
     return _table(1, head, rows)
+
+
+VALIDATED = ("Validation loss", "Kept after step", "Ended early")
+
+
+def _origins(run: Training) -> str:
+    return ", ".join(f"{whole(n)} {origin}" for origin, n in run.origins.items()) or NONE
+
+
+def _validated(found: Validation | None) -> tuple[str, ...]:
+    if found is None:
+        return (NONE,) * len(VALIDATED)
+    return (decimal(found.kept_loss), whole(found.kept_step), "yes" if found.stopped_early else "no")
 
 
 def times(facts: Facts) -> Table:

@@ -421,6 +421,53 @@ def test_a_long_text_is_cut_and_says_how_much_is_left_out(copy: Path) -> None:
     assert read_facts(copy).hard_seeds[0].prompt == "a" * 1500 + " … [3,500 more characters]"
 
 
+def test_what_was_replayed_and_how_validation_went_stand_beside_the_training(copy: Path) -> None:
+    assert "Validation loss" not in markdown(read_facts(copy)), "where nothing was held out"
+    held = {
+        "examples": 40,
+        "losses": [[5, 0.9], [10, 0.7], [15, 0.8]],
+        "best_step": 10,
+        "kept_step": 10,
+        "stopped_early": True,
+    }
+    origins = {"written": 100, "replay": 25}
+    change(
+        copy / "round-02/summary.json",
+        lambda value: value["train"].update(validation=held, origins=origins, examples=125, steps=15),
+    )
+    facts = read_facts(copy)
+    training = facts.rounds[2].training
+    assert training is not None
+    assert training.validation is not None
+    assert training.validation.kept_loss == 0.7
+    text = markdown(facts)
+    assert "| First loss | Last loss | Validation loss | Kept after step | Ended early | Time |" in text
+    assert "| 2 | 125 | 100 written, 25 replay | 15 |" in text
+    assert "| 0.700 | 10 | yes |" in text
+    shown = write(copy).html.read_text("utf-8")
+    assert "100 written, 25 replay" in shown
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        {"losses": "low"},
+        {"losses": [3, [1], ["x", 1.0], [2, None], [4, 0.5]], "kept_step": "last", "examples": -1},
+        [1],
+    ],
+)
+def test_a_validation_that_is_damaged_is_shown_as_far_as_it_goes(copy: Path, spoilt: Any) -> None:
+    change(
+        copy / "round-02/summary.json", lambda value: value["train"].update(validation=spoilt, origins=[3])
+    )
+    training = read_facts(copy).rounds[2].training
+    assert training is not None
+    assert training.origins == {}
+    known = training.validation.losses if training.validation else ()
+    assert known == (((4, 0.5),) if "examples" in spoilt else ())
+    write(copy)
+
+
 def test_many_reasons_share_a_row(copy: Path) -> None:
     reasons = {f"reason {n:02d}": 40 - n for n in range(20)}
     for number in (1, 2, 3):
