@@ -38,16 +38,14 @@ def curves(chart: Chart, arms: Sequence[str], reference: str) -> Markup:
     """Accuracy against what was used up, an arm a line, each named at its end; bands are 95% intervals."""
     bottom, right = HEIGHT - BOTTOM, WIDTH - RIGHT
     estimates = [one for curve in chart.lines for one in curve.accuracy]
-    y_ticks = ticks(100 * min(e.value for e in estimates), 100 * max(e.high for e in estimates), 6)
+    y_ticks = ticks(100 * min(e.low for e in estimates), 100 * max(e.high for e in estimates), 6)
     x_ticks = ticks(0, max(curve.spent[-1] for curve in chart.lines) or 1, 5)
 
     def x_of(value: float) -> float:
         return LEFT + INSET + (right - LEFT - INSET) * value / x_ticks[-1]
 
     def y_of(share: float) -> float:
-        return bottom - (bottom - TOP) * (max(100 * share, y_ticks[0]) - y_ticks[0]) / (
-            y_ticks[-1] - y_ticks[0]
-        )
+        return bottom - (bottom - TOP) * (100 * share - y_ticks[0]) / (y_ticks[-1] - y_ticks[0])
 
     def path(places: Sequence[tuple[float, float]]) -> str:
         return " ".join(f"{x_of(x):.1f},{y_of(y):.1f}" for x, y in places)

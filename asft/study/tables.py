@@ -54,8 +54,8 @@ def reached(facts: Facts, unit: str) -> Table:
     rows = [
         (
             one.arm,
-            f"{whole(one.reach.first)} {unit}",
-            "not reached" if one.reach.second is None else f"{whole(one.reach.second)} {unit}",
+            _takes(one.reach.first, unit),
+            _takes(one.reach.second, unit),
             ratio(one.reach),
             percent(one.reach.both + one.reach.only_second),
         )
@@ -63,6 +63,12 @@ def reached(facts: Facts, unit: str) -> Table:
         if one.reach
     ]
     return _table(head, rows)
+
+
+def _takes(spent: float | None, unit: str) -> str:
+    if spent is None:
+        return "not reached"
+    return f"{whole(spent)} {unit}" if spent else "nothing: the base is there"
 
 
 def by_seed(facts: Facts) -> Table:
