@@ -467,15 +467,37 @@ def test_an_adapter_is_not_counted_on_experts() -> None:
         shape.adapter(4, ["gate_proj"])
 
 
+# Students
+
+
 def test_a_student_is_read_without_its_weights(tmp_path: Path) -> None:
     config("gpt_neox").save_pretrained(tmp_path / "other")
-    other = AutoModelForCausalLM.from_config(config("gpt_neox"))
-    assert flops.of_base(str(tmp_path / "other")) == flops.by_parameters(other)
+    other = flops.of_student(str(tmp_path / "other"))
+    assert other.work == flops.by_parameters(AutoModelForCausalLM.from_config(config("gpt_neox")))
+    assert (other.method, other.adapter) == ("full", None)
     # 4 layers of 160 x 160, four times, and 160 x 448, three times; a head of 160 x 904.
-    pocket = flops.of_base(student.place("pocket"))
-    assert (pocket.body, pocket.head) == (4 * (4 * 160 * 160 + 3 * 160 * 448), 160 * 904)
+    pocket = flops.of_student(student.place("pocket"))
+    assert (pocket.work.body, pocket.work.head) == (4 * (4 * 160 * 160 + 3 * 160 * 448), 160 * 904)
     with pytest.raises(DataError, match=r"nowhere' cannot be read"):
-        flops.of_base(str(tmp_path / "nowhere"))
+        flops.of_student(str(tmp_path / "nowhere"))
+
+
+@pytest.mark.parametrize(
+    ("lora", "weights"),
+    [
+        # 160 to 160, four times, and 160 to 448 or back, three times, in four layers.
+        ({"r": 16, "target_modules": "all-linear"}, 16 * 4 * (4 * 320 + 3 * 608)),
+        ({"r": 2, "target_modules": ["q_proj"], "lora_alpha": 4}, 2 * 4 * 320),
+        # Peft is asked.
+        ({"r": 2, "target_modules": r".*\.[0-2]\.self_attn\.q_proj"}, 2 * 3 * 320),
+        ({"r": 2, "target_modules": ["q_proj"], "layers_to_transform": [0]}, 2 * 320),
+        ({"r": 2, "target_modules": ["q_proj", "v_proj"], "rank_pattern": {"q_proj": 4}}, 6 * 4 * 320),
+    ],
+)
+def test_an_adapter_is_as_large_as_the_recipe_makes_it(lora: dict[str, Any], weights: int) -> None:
+    pocket = flops.of_student(student.place("pocket"), lora=lora)
+    assert pocket.adapter is not None
+    assert (pocket.method, pocket.adapter.weights) == ("lora", weights)
 
 
 # The page
@@ -502,4 +524,4 @@ def test_the_sentence_under_the_table_is_true() -> None:
 
 
 def test_the_pocket_student_of_the_table_is_the_one_that_ships() -> None:
-    assert MODELS["pocket"].work == flops.of_base(student.place("pocket"))
+    assert MODELS["pocket"].work == flops.of_student(student.place("pocket")).work

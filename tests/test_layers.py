@@ -222,8 +222,10 @@ MAY_IMPORT: dict[str, set[str]] = {
         "asft.types",
         "asft.budget",
         "asft.engine",
+        "asft.flops.*",
         "asft.inquiring",
         "asft.recipe",
+        "asft.student",
         "asft.writing",
     },
     "asft.check": {

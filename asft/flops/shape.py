@@ -228,29 +228,6 @@ def by_parameters(model: Any) -> Work:
     return Work(body=body, head=last, vocab=0 if head is None else head.weight.shape[0])
 
 
-def of_base(base: str, revision: str | None = None) -> Work:
-    """What a token takes in a student, whose weights are not loaded.
-
-    From its config where its kind is known, else from its parameters. Raises DataError where there is no such
-    model.
-    """
-    import torch
-    from transformers import AutoConfig, AutoModelForCausalLM
-
-    try:
-        config = AutoConfig.from_pretrained(base, revision=revision)
-    except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise DataError(
-            f"the model {base!r} cannot be read ({reason}); give a folder or a hub name"
-        ) from error
-    try:
-        return Shape.of(config).work
-    except DataError:
-        with torch.device("meta"):
-            return by_parameters(AutoModelForCausalLM.from_config(config))
-
-
 def _number(config: Any, *names: str, default: int | None = None) -> int:
     """The first of some keys that a config has. Raises DataError where it has none, and no default."""
     found = next((value for name in names if (value := getattr(config, name, None)) is not None), default)
