@@ -178,6 +178,7 @@ def look_at(given: Mapping[str, Any]) -> Reading:
     for key, cls in _SECTIONS.items():
         made[key] = _section(key, cls, given.get(key), problems)
     problems += _choices(made["task"], made["evaluate"])
+    problems += _one_decoder(made["workers"], made["student"])
     made["train"] = _values("train", given.get("train"), problems)
     lora = given.get("lora")
     made["lora"] = False if lora is False else _values("lora", lora, problems)
@@ -257,6 +258,17 @@ def _choices(task: Task | None, evaluate: EvaluateOptions | None) -> list[str]:
         return []
     return [
         f"evaluate: option 'by' = {evaluate.by!r}: the task lists no choices to compare; take by: answers"
+    ]
+
+
+def _one_decoder(workers: WorkerOptions | None, student: StudentOptions | None) -> list[str]:
+    if workers is None or workers.processes == 1 or student is None or student.decoder == "hf":
+        return []
+    if student.vllm is not None and student.vllm.base_url is not None:
+        return []
+    return [
+        f"workers: option 'processes' = {workers.processes}: vLLM inside a worker would take a device that "
+        "another has; give student.vllm.base_url of a server, or take decoder: hf"
     ]
 
 

@@ -227,6 +227,18 @@ class WorkerOptions:
         for flag, _ in grouped(self.args):
             if flag in LAUNCH_DECIDED:
                 raise ValueError(f"args must not hold {flag}: {LAUNCH_DECIDED[flag]}")
+        if self.processes % self.machines:
+            raise ValueError(
+                f"processes = {self.processes} are not as many on each of {self.machines} machines"
+            )
+
+    @property
+    def machines(self) -> int:
+        """On how many machines they are, as far as `args` tell."""
+        given = " ".join(dict(grouped(self.args)).get("--num-machines", ["1"]))
+        if not given.isdecimal() or int(given) < 1:
+            raise ValueError(f"args: --num_machines wants a whole number, and not {given!r}")
+        return int(given)
 
 
 LAUNCH_DECIDED = {

@@ -176,10 +176,9 @@ class Group:
 
 def command(options: WorkerOptions) -> list[str]:
     """What starts a group of this many processes."""
-    given = dict(grouped(options.args))
-    machines = int(next(iter(given.get("--num-machines", ())), "1"))
-    cores = len(os.sched_getaffinity(0))
-    threads = os.environ.get("OMP_NUM_THREADS") or str(max(1, cores * machines // options.processes))
+    given = {flag for flag, _ in grouped(options.args)}
+    cores = len(os.sched_getaffinity(0)) * options.machines
+    threads = os.environ.get("OMP_NUM_THREADS") or str(max(1, cores // options.processes))
     # Without these, accelerate takes the port that all others take, and tells what it has chosen.
     chosen = {"--num-machines": "1", "--main-process-port": "0"} if options.config is None else {}
     return [

@@ -25,8 +25,8 @@ TWO = WorkerOptions(processes=2)
 
 
 @pytest.fixture(autouse=True)
-def fake(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(group, "command", lambda options: [sys.executable, "-I", str(FAKE)])
+def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(group, "command", lambda options: [sys.executable, "-I", str(FAKE), str(tmp_path)])
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def workers(tmp_path: Path, told: io.StringIO) -> Iterator[Group]:
 
 
 def alive(run: Path) -> list[int]:
-    """The processes that know of this run by their command line or environment."""
+    """The processes that name this run: the guard, what it has started, and the child of that."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
@@ -67,7 +67,7 @@ def test_none_runs_before_there_is_something_to_do(workers: Group, tmp_path: Pat
     assert not workers.running
     workers.do("nothing")
     assert workers.running
-    until(lambda: len(alive(tmp_path)) == 1)
+    until(lambda: len(alive(tmp_path)) == 3)
     before = alive(tmp_path)
     workers.do("nothing")
     assert alive(tmp_path) == before
@@ -162,7 +162,7 @@ from asft.progress import Progress
 from asft.recipe import WorkerOptions
 from asft.workers import group
 
-group.command = lambda options: [sys.executable, "-I", sys.argv[1]]
+group.command = lambda options: [sys.executable, "-I", *sys.argv[1:]]
 with group.Group(WorkerOptions(processes=2), Path(sys.argv[2]), {}, Progress()) as workers:
     workers.do("nothing")
     print("begun", flush=True)
@@ -177,7 +177,7 @@ def test_nothing_is_left_where_the_loop_is_killed_in_the_middle(tmp_path: Path, 
     )
     assert loop.stdout is not None
     assert loop.stdout.readline() == "begun\n"
-    until(lambda: len(alive(tmp_path)) == 2)
+    until(lambda: len(alive(tmp_path)) == 4)
     loop.send_signal(how)
     loop.wait()
     loop.stdout.close()
