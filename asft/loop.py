@@ -17,6 +17,7 @@ from asft.recipe import Recipe
 from asft.rundir import RunDir, read_json, write_json, write_text
 from asft.steps import Line
 from asft.stop import ending_well
+from asft.student import Student
 from asft.workers.group import Group
 
 OURS = (
@@ -123,7 +124,9 @@ def _go_on(recipe: Recipe, where: RunDir, source: str, progress: Progress) -> No
 
 def _put_down(recipe: Recipe, where: RunDir, source: str) -> None:
     write_text(where.path / "recipe.yaml", source)
-    import torch
-
-    to_trl, to_peft = train.settings(recipe.train, recipe.lora, on_cpu=not torch.cuda.is_available())
+    hardware = train.Hardware.here()
+    options = recipe.student
+    base = Student(base=options.base, revision=options.revision, quantise=options.quantise)
+    shape = train.Shape.of(base, hardware.device)
+    to_trl, to_peft = train.settings(recipe.train, recipe.lora, hardware, shape)
     write_json(where.path / "recipe.lock.json", {**recipe.settings, "train": to_trl, "lora": to_peft})

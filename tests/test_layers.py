@@ -403,6 +403,8 @@ IMPORTS_HEAVY = {
     "asft.steps.work",
     "asft.loop",
     "asft.workers.__main__",
+    "asft.train.loss",
+    "asft.train.quick",
 }
 
 # The registry imports what a name stands for; nobody else imports by a computed name, which no table sees.

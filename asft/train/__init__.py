@@ -12,13 +12,14 @@ from typing import Any
 
 from asft.student import Loaded, Student, renamed_checkpointing
 from asft.train import devices, methods, weighing
+from asft.train.hardware import Hardware, Shape
 from asft.train.rows import fitting, rows
 from asft.train.settings import settings
 from asft.train.telling import telling
 from asft.train.validating import UNVALIDATED, Validated, stopping, validated
 from asft.types import Example
 
-__all__ = ["Trained", "Validated", "settings", "train"]
+__all__ = ["Hardware", "Shape", "Trained", "Validated", "settings", "train"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +56,7 @@ def train(
     start: str | None = None,
     merged: bool = False,
     sft: Mapping[str, Any] | None = None,
-    lora: Mapping[str, Any] | None = None,
+    lora: methods.Lora | None = None,
     weights: Sequence[float] | None = None,
     validation: Sequence[Example] = (),
     patience: int | None = None,
@@ -66,7 +67,8 @@ def train(
 
     It is an adapter, or with `lora` False the whole model. It is a fresh one, or goes on from the folder
     `start`; with `merged` it is a fresh adapter on the base with `start` merged in. The loss is on the answer
-    and its end token only. `sft` and `lora` go to TRL's SFTConfig and peft's LoraConfig under their own names.
+    and its end token only. `sft` and `lora` go to TRL's SFTConfig and peft's LoraConfig under their own
+    names.
 
     `weights`: how much each example counts in the loss. `validation` is evaluated on the way as `sft` says;
     training ends after `patience` evaluations without a better loss. Without it nothing is evaluated,
@@ -80,9 +82,12 @@ def train(
     from transformers import PrinterCallback, set_seed
     from trl import SFTConfig, SFTTrainer
 
+    from asft.train.quick import quick
+
     started = time.monotonic()
-    on_cpu = loaded.model.device.type == "cpu"
-    to_trl, to_peft = settings(sft or {}, lora or {}, on_cpu=on_cpu)
+    hardware = Hardware.here(loaded.model.device.type)
+    shape = Shape.of(loaded.student, hardware.device)
+    to_trl, to_peft = settings(sft or {}, {} if lora is None else lora, hardware, shape)
     to_trl = devices.divided(to_trl, devices.count())
     checkpoints = out.with_name(".checkpoints")
     shutil.rmtree(checkpoints, ignore_errors=True)
@@ -112,7 +117,8 @@ def train(
             trainer.add_callback(stopping(patience))
         if progress:
             trainer.add_callback(telling(progress))
-        trainer.train()
+        with quick(trainer, hardware):
+            trainer.train()
     methods.save(loaded, model, out)
     methods.undress(loaded, model)
     shutil.rmtree(checkpoints, ignore_errors=True)
