@@ -29,6 +29,7 @@ from asft.study.results import Result
 
 PAID = ("teacher", "judge")
 RESAMPLES = 2000
+LEVEL = 0.05
 REAL = "real-only"
 """The preset of a student that is trained on real data."""
 
@@ -70,7 +71,8 @@ class Compared:
     end: Estimate
     """Accuracy with all of the budget."""
     difference: Estimate | None
-    """Arm minus reference at the end of the budget, by seed and item; None for the reference itself."""
+    """Arm minus reference, by seed and item, at the end of the budget, or as far as both have come; None for
+    the reference itself."""
     p_holm: float | None
     """The difference's p, adjusted for all arms that are compared (Holm)."""
     by_seed: tuple[tuple[int, int, int, float], ...]
@@ -79,6 +81,8 @@ class Compared:
     """Mean accuracy along the budget, reference first; its difference is arm minus reference."""
     reach: ReachRatio | None
     """What the reference takes to its own final accuracy, over what the arm takes to the same."""
+    saves: bool
+    """Whether that lies above 1 with an interval that is wide enough for all arms together (Bonferroni)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -223,7 +227,7 @@ def facts(
             )
             for axis in axes
         ),
-        compared=_compared(curves[main.key], reference),
+        compared=_compared(curves[main.key], {arm: band[-1] for arm, band in bands.items()}, reference),
         wins=stats.win_rates(curves[main.key]),
         costs=tuple(_cost(arm, list(runs.values())) for arm, runs in present.items()),
         fidelity=tuple(found for arm, runs in present.items() if (found := _told(arm, runs.values()))),
@@ -324,27 +328,43 @@ def _rng(*names: str) -> np.random.Generator:
     return np.random.default_rng([byte for name in names for byte in name.encode()])
 
 
-def _compared(curves: Mapping[str, Curve], reference: str) -> tuple[Compared, ...]:
+def _compared(
+    curves: Mapping[str, Curve], ends: Mapping[str, Estimate], reference: str
+) -> tuple[Compared, ...]:
     found: list[Compared] = []
     other = curves.get(reference)
+    others = len(curves) - 1
     for arm, curve in curves.items():
-        end = stats.estimate(curve.at_point(-1), _rng("end", arm), resamples=RESAMPLES)
         if other is None or arm == reference or not set(curve.seeds) & set(other.seeds):
             found.append(
-                Compared(arm=arm, end=end, difference=None, p_holm=None, by_seed=(), area=None, reach=None)
+                Compared(
+                    arm=arm,
+                    end=ends[arm],
+                    difference=None,
+                    p_holm=None,
+                    by_seed=(),
+                    area=None,
+                    reach=None,
+                    saves=False,
+                )
             )
             continue
+        end = min(curve.end, other.end)
+        strict = stats.reach_ratio(
+            other, curve, _rng("reach", arm), level=1 - LEVEL / others, resamples=RESAMPLES
+        )
         found.append(
             Compared(
                 arm=arm,
-                end=end,
-                difference=stats.end_difference(
-                    curve, other, _rng("end", arm, reference), resamples=RESAMPLES
+                end=ends[arm],
+                difference=stats.difference_at(
+                    curve, other, end, _rng("end", arm, reference), resamples=RESAMPLES
                 ),
                 p_holm=None,
                 by_seed=_by_seed(curve, other),
                 area=stats.area_difference(curve, other, _rng("area", arm), resamples=RESAMPLES),
                 reach=stats.reach_ratio(other, curve, _rng("reach", arm), resamples=RESAMPLES),
+                saves=strict.low is not None and strict.low > 1,
             )
         )
     return _adjusted(found)
@@ -357,10 +377,12 @@ def _adjusted(found: Sequence[Compared]) -> tuple[Compared, ...]:
 
 
 def _by_seed(curve: Curve, other: Curve) -> tuple[tuple[int, int, int, float], ...]:
+    """At the last point that both have."""
     one, two = stats.paired(curve, other)
     rows = []
+    last = min(one.points, two.points) - 1
     for place, seed in enumerate(one.seeds):
-        margin = one.at_point(-1)[place] - two.at_point(-1)[place]
+        margin = one.at_point(last)[place] - two.at_point(last)[place]
         gained, lost = int((margin > 0).sum()), int((margin < 0).sum())
         rows.append((seed, gained, lost, stats.mcnemar_exact(gained, lost)))
     return tuple(rows)

@@ -54,13 +54,13 @@ def told(facts: Facts) -> list[str]:
     if unsure:
         named = ", ".join(f"{one.arm} {_difference(one)}" for one in unsure)
         said.append(f"Not told apart from {facts.reference}: {named}.")
-    saving = [(one.arm, one.reach) for one in others if one.reach and one.reach.ratio is not None]
+    saving = [(one, one.reach) for one in others if one.reach and one.reach.ratio is not None]
     if saving:
-        arm, best = max(saving, key=lambda pair: pair[1].ratio or 0.0)
-        shown = "lies" if best.low is not None and best.low > 1 else "does not lie"
+        best, reach = max(saving, key=lambda pair: pair[1].ratio or 0.0)
         said.append(
-            f"To {facts.reference}'s final accuracy, {facts.reference} takes {ratio(best)} what {arm} takes, "
-            f"the best of the arms; the interval {shown} above 1."
+            f"To {facts.reference}'s final accuracy, {facts.reference} takes {ratio(reach)} what {best.arm} "
+            f"takes, the best of the arms; as one of {len(others)} that were tried, that it is above 1 is "
+            f"{'' if best.saves else 'not '}shown."
         )
     return said
 

@@ -182,7 +182,8 @@ def gaps(facts: Facts) -> list[tuple[str, Table]]:
             (
                 one.arm,
                 *(
-                    f"{points(gap.gap.value)} ({gap.worst}; by chance {100 * gap.by_chance:.1f})"
+                    f"{points(gap.gap.value)} ({gap.worst}; by chance {100 * gap.by_chance:.1f}, "
+                    f"p {p_value(gap.p)})"
                     for gap in one.gaps
                 ),
             )

@@ -44,6 +44,16 @@ def test_the_reference_takes_as_many_times_as_much_to_its_own_accuracy_as_is_rea
     assert tables.ratio(active.reach).startswith("2.00 times (")
 
 
+def test_an_arm_that_has_not_come_as_far_is_compared_as_far_as_both_have_come() -> None:
+    results = study(ARMS)
+    results[5:] = [replace(one, points=one.points[:2]) for one in results[5:]]
+    active = found(results).compared[1]
+    assert active.difference is not None
+    # After ten examples: 70% against 64%.
+    assert active.difference.value == pytest.approx(0.06)
+    assert active.by_seed[0][:3] == (1, 6, 0)
+
+
 def test_an_accuracy_that_is_not_reached_has_no_ratio() -> None:
     worse = {**ARMS, "active": lambda seed: (60, 61, 62)}
     active = found(study(worse)).compared[1]
@@ -142,7 +152,7 @@ def test_the_gap_recovered_is_the_share_of_what_real_data_teaches() -> None:
 def test_what_is_shown_is_said_in_plain_words() -> None:
     said = " ".join(sentences.told(found(study(ARMS))))
     assert "More than chance better than static at the end of the budget, in points: active +10.0" in said
-    assert "the interval lies above 1" in said
+    assert "that it is above 1 is shown" in said
 
 
 def test_with_few_seeds_nothing_is_said_to_be_shown_about_others() -> None:
