@@ -22,6 +22,9 @@ def train(line: Line, number: int) -> None:
 
     def make(folder: Path) -> None:
         clear(folder / "adapter")
+        logs = line.dir.path / "logs" / line.dir.round(number).name
+        if line.ranks.first:
+            clear(logs)
         rows = _rows(line, number)
         write_jsonl(folder / "dataset.jsonl", data.put_down(rows, options))
         line.progress.start(f"round {number}: train")
@@ -32,12 +35,12 @@ def train(line: Line, number: int) -> None:
             seed=recipe.seed,
             start=str(previous) if previous else None,
             merged=options.start_from == "merged",
-            sft=recipe.train,
+            sft={"run_name": f"{recipe.name} {logs.name}", **recipe.train},
             lora=recipe.lora,
             weights=[row.weight for row in rows],
             validation=line.validation,
             patience=validation.patience if validation else None,
-            logs=line.dir.path / "logs" / folder.name,
+            logs=logs,
             progress=lambda step, steps, note: line.progress.update(step, note, steps),
         )
         # Seconds and paths change from run to run; what is trained on does not.

@@ -93,7 +93,7 @@ def train(
     shutil.rmtree(checkpoints, ignore_errors=True)
     to_trl |= {"output_dir": str(checkpoints), "seed": seed}
     to_trl |= {} if validation else UNVALIDATED
-    to_trl |= {"report_to": "none"} if logs is None else {"run_name": to_trl.get("run_name") or str(logs)}
+    to_trl |= {"report_to": "none"} if logs is None else {}
     limit = to_trl["max_length"]
     fits = fitting(loaded, examples, limit)
     worked = rows([examples[at] for at in fits.places])

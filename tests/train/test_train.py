@@ -1,6 +1,10 @@
+import os
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
+from transformers import TrainerCallback
+from transformers.integrations import integration_utils
 
 from asft import scorer, student, train
 from asft.errors import DataError
@@ -110,3 +114,34 @@ def test_each_step_is_told(tmp_path: Path) -> None:
     assert [told[:2] for told in seen] == [(1, 3), (2, 3), (3, 3)]
     assert seen[0][2] == ""
     assert seen[2][2].startswith("loss ")
+
+
+class Logger(TrainerCallback):
+    """Says where it would write to, as loggers find it out."""
+
+    written: ClassVar[list[dict[str, str | None]]] = []
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **others: Any) -> None:
+        names = ("TENSORBOARD_LOGGING_DIR", "WANDB_DIR", "TRACKIO_DIR")
+        self.written.append({name: os.environ.get(name) for name in names})
+
+
+def test_what_training_is_reported_to_lies_in_the_folder_for_logs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = student.load(student.Student(), "cpu")
+    monkeypatch.setitem(integration_utils.INTEGRATION_TO_CALLBACK, "trackio", Logger)
+    monkeypatch.setattr(Logger, "written", [])
+    monkeypatch.setenv("WANDB_DIR", "mine")
+    sft = {"max_steps": 1, "report_to": ["trackio"]}
+    train.train(base, hard_examples(), tmp_path / "adapter", sft=sft, logs=tmp_path / "logs")
+    assert Logger.written == [
+        {
+            "TENSORBOARD_LOGGING_DIR": str(tmp_path / "logs" / "tensorboard"),
+            "WANDB_DIR": str(tmp_path / "logs"),
+            "TRACKIO_DIR": str(tmp_path / "logs" / "trackio"),
+        }
+    ]
+    assert (os.environ["WANDB_DIR"], os.environ.get("TRACKIO_DIR")) == ("mine", None)
+    train.train(base, hard_examples(), tmp_path / "adapter", sft=sft)
+    assert len(Logger.written) == 1, "nothing is reported without a folder"
