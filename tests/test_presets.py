@@ -28,7 +28,7 @@ NANO: dict[str, Any] = {
     "filters": [{"use": "well_formed"}],
     "train": {"max_steps": 1},
 }
-TWO_ROUNDS = {"lion", "self-instruct"}
+TWO_ROUNDS = {"curriculum", "lion", "self-instruct"}
 """Their second round is made otherwise than the first."""
 
 
@@ -71,7 +71,7 @@ def test_the_presets_of_the_field_are_there() -> None:
     assert set(NAMES) >= {
         *("static", "random", "active-loss", "active-reward", "active-judge", "active-badge", "llm2llm"),
         *("lion", "self-instruct", "active-synthesis", "adde-text", "static-filtered"),
-        *("real-only", "pool-uncertainty"),
+        *("curriculum", "real-only", "pool-uncertainty"),
     }
 
 
