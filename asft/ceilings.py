@@ -133,7 +133,7 @@ def computing(recipe: Recipe, context: Context, whole: Ceiling) -> Computing:
         return flops.training(
             made.work,
             [(longest, most)] * rows,
-            passes=_passes(recipe.train, rows),
+            passes=passes(recipe.train, rows),
             method=made.method,
             adapter=made.adapter,
             checkpointing=any(recipe.train.get(name) for name in CHECKPOINTING),
@@ -154,7 +154,9 @@ def computing(recipe: Recipe, context: Context, whole: Ceiling) -> Computing:
     of_drafts = writing.order(recipe.filters, recipe.settings["filters"], context).needs
     measure = {need.name: measuring(need, pool) for need in recipe.needs if need.kind != "script"}
     drafted = _all([measuring(need, drafts) for need in of_drafts])
-    trained = [training(_rows(recipe, context, number)) for number in range(1, recipe.rounds + 1)]
+    trained = [
+        training(examples(recipe, len(context.seeds), number)) for number in range(1, recipe.rounds + 1)
+    ]
     evaluate = _evaluating(recipe, context, made, most)
     a_round = _all([*measure.values(), drafted])
     size = active_params(recipe)
@@ -192,16 +194,16 @@ def _evaluating(recipe: Recipe, context: Context, made: flops.Student, most: int
     return flops.evaluating(made.work, prompts, [most] * len(prompts), samples=drawn, adapter=made.adapter)
 
 
-def _rows(recipe: Recipe, context: Context, number: int) -> int:
-    """Examples that a round's student is trained on, at most."""
+def examples(recipe: Recipe, pool: int, number: int) -> int:
+    """That a round's student is trained on, at most; `pool`: how many seeds there are."""
     data = recipe.data
     rows = recipe.per_round * (number if data.rounds is None else min(number, data.rounds))
     if data.include_seeds:
-        rows += min(len(context.seeds), recipe.max_drafts * number)
+        rows += min(pool, recipe.max_drafts * number)
     return round(rows / (1.0 - data.replay.share)) if data.replay else rows
 
 
-def _passes(train: Mapping[str, Any], rows: int) -> float:
+def passes(train: Mapping[str, Any], rows: int) -> float:
     """How often each row is gone through."""
     steps: int = train.get("max_steps", -1)
     epochs: float = train.get("num_train_epochs", EPOCHS)

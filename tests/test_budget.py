@@ -288,6 +288,14 @@ def test_what_the_student_computed_in_other_steps_is_gone_too(tmp_path: Path) ->
     assert rows(tmp_path / "j")[1, "teacher"] == 6 * A_SCRIPT
 
 
+def test_what_the_student_computed_must_be_known(tmp_path: Path) -> None:
+    unknown = Line(round=1, step="measure", role="student", purpose="reward", kind="compute", requests=0)
+    with Journal(tmp_path / "j") as journal:
+        journal.store([unknown])
+    with pytest.raises(BudgetError, match="not known what reward took in round 1"):
+        driven(tmp_path / "j", 1e18)
+
+
 def test_a_run_that_goes_on_knows_what_its_calls_computed_before(tmp_path: Path) -> None:
     driven(tmp_path / "j", 1e18, count=4)
     # Four scripts of the first round, and those of the second are the same requests, and free.

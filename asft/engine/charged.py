@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from asft import flops
 from asft.budget import Account, Budget, largest
 from asft.engine.calls import Endpoint
+from asft.errors import BudgetError
 from asft.journal import Journal, Line, Reading
 
 
@@ -93,7 +94,18 @@ def _calls(journal: Journal) -> Iterator[Line]:
 
 
 def _by_student(journal: Journal, at: tuple[int, str]) -> int:
-    """FLOPs that the student computed in other steps; those of this one are among what is set aside."""
-    rows = journal.sums()
-    mine = [row.flops for row in rows if row.role == "student" and (row.round, row.step) != at]
-    return sum(round(one) for one in mine if one is not None)
+    """FLOPs that the student computed in other steps; those of this one are among what is set aside.
+
+    Raises BudgetError where they are not known.
+    """
+    total = 0
+    for row in journal.sums():
+        if row.role != "student" or (row.round, row.step) == at:
+            continue
+        if row.flops is None:
+            raise BudgetError(
+                f"a budget of flops cannot be kept, because it is not known what {row.purpose or row.step} "
+                f"took in round {row.round}, by a model of its own; set a budget of requests or tokens"
+            )
+        total += round(row.flops)
+    return total
