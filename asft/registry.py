@@ -41,6 +41,7 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
         "llm_pick": "asft.criteria.picked:LLMPick",
         "loss": "asft.criteria.tokens:Loss",
         "margin": "asft.criteria.tokens:Margin",
+        "mixture": "asft.criteria.mixture:Mixture",
         "reward": "asft.criteria.rewarded:Reward",
         "unscored": "asft.criteria.unscored:Unscored",
     },

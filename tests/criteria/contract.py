@@ -45,6 +45,10 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("loss", {"of": "gold", "reduce": "sum"}),
     ("margin", {}),
     ("margin", {"reduce": "worst"}),
+    (
+        "mixture",
+        {"parts": [{"criterion": "loss"}, {"criterion": {"use": "incorrect", "k": 4}, "weight": 0.5}]},
+    ),
     ("reward", {"model": "a/model"}),
 ]
 """Name and options. What a need gives that none of these reads yet is added to `pool`."""
