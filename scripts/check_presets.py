@@ -25,7 +25,7 @@ from asft.starter import recipes
 SMALL: dict[str, Any] = {
     "task": {"use": "pocket", "seeds": 120, "tests": 60},
     "rounds": 2,
-    "train": {"max_steps": 20},
+    "train": {"max_steps": 8},
 }
 COLUMNS = ("preset", "round", "requests", "drafts", "kept", "yield", "dropped by", "accuracy", "seconds")
 
