@@ -211,7 +211,8 @@ def passes(train: Mapping[str, Any], rows: int) -> float:
         return epochs
     at_once, together = (train.get(name) for name in BATCHES)
     a_step: int = A_STEP if at_once is together is None else (at_once or A_STEP) * (together or 1)
-    return steps * a_step / max(rows, 1)
+    # The last step of an epoch takes what is left.
+    return steps * min(a_step, rows) / max(rows, 1)
 
 
 def _read(text: str) -> int:

@@ -71,9 +71,11 @@ def test_a_round_is_trained_on_what_all_rounds_accepted() -> None:
     ("train", "passes"),
     [
         ({"num_train_epochs": 5}, 5),
-        ({"max_steps": 30}, 30 * 16 / 6),
-        ({"max_steps": 30, "per_device_train_batch_size": 2, "gradient_accumulation_steps": 3}, 30),
-        ({"max_steps": 30, "gradient_accumulation_steps": 2}, 30 * 32 / 6),
+        # Six examples, of 16 that a step may have.
+        ({"max_steps": 30}, 30),
+        ({"max_steps": 30, "gradient_accumulation_steps": 2}, 30),
+        ({"max_steps": 30, "per_device_train_batch_size": 2}, 30 * 2 / 6),
+        ({"max_steps": 30, "per_device_train_batch_size": 2, "gradient_accumulation_steps": 2}, 30 * 4 / 6),
     ],
 )
 def test_steps_count_as_the_recipe_says(train: dict[str, Any], passes: float) -> None:
