@@ -53,10 +53,11 @@ def mend(model: Any) -> None:
         if isinstance(layer, kind):
             layer.support_avx512bf16_for_cpu = False
             if layer.weight.device.type == "cpu" and layer.in_features % layer.weight.blocksize:
-                model.set_submodule(name, _read_out(layer))
+                model.set_submodule(name, read_out(layer))
 
 
-def _read_out(layer: Any) -> Any:
+def read_out(layer: Any) -> Any:
+    """A plain layer with what the NF4 weights of another stand for."""
     import torch
 
     dequantize = import_module("bitsandbytes.functional").dequantize_4bit
