@@ -1,5 +1,8 @@
 """Log-probabilities of the tokens that count, for a trainer on a CPU.
 
+Attention to few tokens is computed with all pairs at once there: torch's own function, which never holds
+them, takes up to three times as long with its gradient.
+
 TRL's own function scores every position there, prompts and padding too, in tiles of 32 768 tokens of the
 vocabulary however few it has, and makes the logits a second time for the gradient.
 """
@@ -10,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from trl.trainer.utils import FusedCausalLMOutput
 
 from asft.scorer.head import Head, bent, find
@@ -18,6 +22,8 @@ PROBE_TOKENS = 8
 """On so many tokens it is tried out whether a model's head is understood."""
 LOGITS = 2**24
 """So many are made at once: 64 MB."""
+SHORT = 384
+"""Up to so many tokens all pairs at once are faster; at 600 they are slower, with heads of 32 as of 64."""
 
 
 @contextmanager
@@ -52,7 +58,8 @@ def _scoring(plain: Callable[..., Any], body: Any, head: Head) -> Callable[..., 
         plain_too = {"position_ids", "shift_labels", "output_router_logits"} & set(given)
         if not given.get("fused_lm_head") or plain_too or not padded or labels is None:
             return plain(*args, **given)
-        states = body(input_ids=given["input_ids"], use_cache=False).last_hidden_state
+        with _attending(given["input_ids"].shape[1], body):
+            states = body(input_ids=given["input_ids"], use_cache=False).last_hidden_state
         counts = labels[:, 1:] != -100
         score: Callable[..., tuple[Tensor, ...]] = Scored.apply
         found = score(states[:, :-1][counts], labels[:, 1:][counts], head)
@@ -68,6 +75,16 @@ def _scoring(plain: Callable[..., Any], body: Any, head: Head) -> Callable[..., 
         )
 
     return forward
+
+
+@contextmanager
+def _attending(tokens: int, body: Any) -> Iterator[None]:
+    # Where activations are computed twice, the second time is after this.
+    if tokens > SHORT or body.is_gradient_checkpointing:
+        yield
+        return
+    with sdpa_kernel(SDPBackend.MATH):
+        yield
 
 
 class Scored(torch.autograd.Function):

@@ -19,7 +19,7 @@ import os
 import random
 import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -281,8 +281,8 @@ class Run:
     made: Any
 
 
-def timed(work: Callable[[], Any]) -> Run:
-    """Do it, and look at clock and memory."""
+def timed(work: Callable[[], Any], *, inference: bool = True) -> Run:
+    """Do it, and look at clock and memory. `inference`: without any gradients."""
     # What earlier work has freed must not count as there already; 5 resets the peak of the process.
     ctypes.CDLL(None).malloc_trim(0)
     Path("/proc/self/clear_refs").write_text("5")
@@ -292,7 +292,7 @@ def timed(work: Callable[[], Any]) -> Run:
         torch.cuda.reset_peak_memory_stats()
     before = torch.cuda.memory_allocated() / 2**20 if on_gpu else _memory("VmRSS")
     clock, cpu = time.perf_counter(), time.process_time()
-    with torch.inference_mode():
+    with torch.inference_mode() if inference else nullcontext():
         made = work()
     if on_gpu:
         torch.cuda.synchronize()
@@ -345,7 +345,7 @@ def compared(settings: argparse.Namespace) -> None:
         + (f"-{settings.device}" if settings.device != "cpu" else "")
         + (f"-prefix{settings.prefix}" if settings.prefix else "")
     )
-    rows = _kept(settings.name or name) if settings.add else []
+    rows = kept(f"scoring/{settings.name or name}") if settings.add else []
     once = {row["side"]: {key: row[key] for key in ONCE} for row in rows} or quality(given, settings.checked)
     for repetition in range(len(rows) // len(SIDES), len(rows) // len(SIDES) + settings.repeat):
         for side, work in SIDES.items():
@@ -440,10 +440,10 @@ def _hardest(found: Found, statistic: int) -> set[int]:
     return set(sorted(range(len(means)), key=means.__getitem__)[-(len(means) // 4) :])
 
 
-def _kept(name: str) -> list[dict[str, Any]]:
+def kept(name: str) -> list[dict[str, Any]]:
     """The rows of an earlier run."""
-    with (tables.RESULTS / "scoring" / f"{name}.csv").open(encoding="utf-8", newline="") as kept:
-        return [{key: _number(text) for key, text in row.items()} for row in csv.DictReader(kept)]
+    with (tables.RESULTS / f"{name}.csv").open(encoding="utf-8", newline="") as lines:
+        return [{key: _number(text) for key, text in row.items()} for row in csv.DictReader(lines)]
 
 
 def _number(text: str) -> Any:

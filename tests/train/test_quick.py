@@ -84,14 +84,16 @@ def fused(loaded: Loaded, rows: list[list[int]], labels: list[list[int]]) -> Any
     )
 
 
-def test_a_padded_batch_gives_what_trls_head_gives() -> None:
+@pytest.mark.parametrize("times", [1, 70])
+def test_a_padded_batch_gives_what_trls_head_gives(times: int) -> None:
+    """70 times makes a row of 420 tokens, more than attention to all pairs at once is for."""
     from trl.trainer.utils import add_fused_lm_head
 
     loaded = student.load(student.Student(), "cpu")
     loaded.model.requires_grad_(False)
     add_fused_lm_head(loaded.model, outputs=("log_probs", "entropy", "is_top1"))
-    rows = [[5, 9, 11, 30, 7, 2], [8, 4, 12], [3, 3, 3, 9]]
-    labels = [[-100, -100, 11, 30, 7, 2], [-100, -100, 12], [-100] * 4]
+    rows = [[5, 9, 11, 30, 7, 2] * times, [8, 4, 12], [3, 3, 3, 9]]
+    labels = [[-100, -100, 11, 30, 7, 2] * times, [-100, -100, 12], [-100] * 4]
     expected = fused(loaded, rows, labels)
     plain = loaded.model.forward
     with on_answers(loaded.model, rows[0]):
