@@ -39,19 +39,23 @@ def divided(to_trl: Mapping[str, Any], processes: int) -> dict[str, Any]:
 
 
 def evened(trainer: Any) -> None:
-    """Have a trainer that is one of several end each epoch with what one process ends it with."""
-    processes = trainer.args.world_size
-    rows = trainer.train_dataset
-    missing: int = -len(rows) % (trainer.args.train_batch_size * processes)
-    if processes == 1 or trainer.args.dataloader_drop_last:
+    """Have a trainer that is one of several end each epoch, and each evaluation, as one process does."""
+    if trainer.args.world_size == 1:
         return
-    import datasets
+    if not trainer.args.dataloader_drop_last:
+        _even_epochs(trainer)
+    if trainer.eval_dataset is not None:
+        _even_evaluations(trainer)
+
+
+def _even_epochs(trainer: Any) -> None:
     from accelerate.data_loader import SeedableRandomSampler
     from accelerate.utils import broadcast_object_list
     from torch.utils.data import RandomSampler, Sampler
 
-    blank = datasets.Dataset.from_list([_blank(rows[0])] * missing, features=rows.features)
-    trainer.train_dataset = datasets.concatenate_datasets([rows, blank])
+    rows = len(trainer.train_dataset)
+    trainer.train_dataset = _filled(trainer.train_dataset, trainer.args.train_batch_size, trainer)
+    blank = range(rows, len(trainer.train_dataset))
     plain = trainer._get_train_sampler
 
     class Evened(Sampler[int]):
@@ -61,13 +65,13 @@ def evened(trainer: Any) -> None:
             self._order = order
 
         def __len__(self) -> int:
-            return len(self._order) + missing
+            return len(self._order) + len(blank)
 
         def __iter__(self) -> Iterator[int]:
             order = [list(self._order)]
             broadcast_object_list(order)
             yield from order[0]
-            yield from range(len(rows), len(rows) + missing)
+            yield from blank
 
         def set_epoch(self, epoch: int) -> None:
             """Passed on to the sampler whose order it is."""
@@ -75,13 +79,38 @@ def evened(trainer: Any) -> None:
                 self._order.set_epoch(epoch)
 
     def sampler(dataset: Any) -> Any:
-        order = plain(dataset.select(range(len(rows))))
+        order = plain(dataset.select(range(rows)))
         if type(order) is RandomSampler:
             # Accelerate would put this one in its place, and does so in vain where it is wrapped.
             order = SeedableRandomSampler(order.data_source, data_seed=trainer.args.data_seed)
         return Evened(order)
 
     trainer._get_train_sampler = sampler
+
+
+def _even_evaluations(trainer: Any) -> None:
+    rows = len(trainer.eval_dataset)
+    trainer.eval_dataset = _filled(trainer.eval_dataset, trainer.args.eval_batch_size, trainer)
+    plain = trainer.get_eval_dataloader
+
+    def loader(*given: Any, **more: Any) -> Any:
+        made = plain(*given, **more)
+        # By this accelerate tells of how many rows the losses count.
+        made.dataset.total_dataset_length = rows
+        return made
+
+    trainer.get_eval_dataloader = loader
+
+
+def _filled(rows: Any, at_once: int, trainer: Any) -> Any:
+    """Rows that are whole rounds of batches, with blank ones at their end."""
+    missing = -len(rows) % (at_once * trainer.args.world_size)
+    if not missing:
+        return rows
+    import datasets
+
+    blank = datasets.Dataset.from_list([_blank(rows[0])] * missing, features=rows.features)
+    return datasets.concatenate_datasets([rows, blank])
 
 
 def _blank(row: Mapping[str, Any]) -> dict[str, Any]:

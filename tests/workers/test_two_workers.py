@@ -22,8 +22,9 @@ NANO: dict[str, Any] = {
     "selector": {"use": "kcenter"},
     "writer": {"use": "question_then_answer"},
     "filters": [{"use": "well_formed"}, {"use": "still_uncertain", "above": 0.0}],
-    # 6 examples are no whole number of batches for two processes, so each epoch ends unevenly.
-    "train": {"max_steps": 10, "logging_steps": 1},
+    # 6 and 3 are no whole numbers of batches for two processes, so epochs and evaluations end unevenly.
+    "data": {"validation": {"examples": 3, "patience": None}},
+    "train": {"max_steps": 10, "logging_steps": 1, "eval_strategy": "steps", "eval_steps": 5},
 }
 ENOUGH = 1e-4
 """Nats that losses may differ by."""
@@ -57,7 +58,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     before = workers_alive()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CUDA_VISIBLE_DEVICES", "")
-        with pytest.raises(RunError, match=r"number 1 was killed by SIGKILL.* in the middle of 'evaluate'"):
+        with pytest.raises(RunError, match="worker 1 was killed by SIGKILL in the middle of 'evaluate'"):
             run(folder / "two", workers={"processes": 2})
         assert workers_alive() == before
         run(folder / "two", workers={"processes": 2})
@@ -76,9 +77,15 @@ def test_the_picks_and_the_training_set_are_the_same(runs: tuple[Path, Path]) ->
 
 
 def test_the_losses_of_ten_steps_are_the_same(runs: tuple[Path, Path]) -> None:
-    losses = [read_json(folder / "round-01" / "train.json")["losses"] for folder in runs]
-    assert len(losses[0]) == 10
-    assert losses[1] == pytest.approx(losses[0], abs=ENOUGH)
+    one, two = (read_json(folder / "round-01" / "train.json") for folder in runs)
+    assert len(one["losses"]) == 10
+    assert two["losses"] == pytest.approx(one["losses"], abs=ENOUGH)
+
+
+def test_the_losses_in_validation_are_the_same(runs: tuple[Path, Path]) -> None:
+    one, two = (read_json(folder / "round-01" / "train.json")["validation"]["losses"] for folder in runs)
+    assert [step for step, _ in one] == [step for step, _ in two] == [5, 10]
+    assert [loss for _, loss in two] == pytest.approx([loss for _, loss in one], abs=ENOUGH)
 
 
 def test_the_answers_to_the_test_split_stand_in_its_order(runs: tuple[Path, Path]) -> None:
