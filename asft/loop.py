@@ -18,6 +18,7 @@ from asft.rundir import RunDir, read_json, write_json, write_text
 from asft.steps import Line
 from asft.stop import ending_well
 from asft.student import Student
+from asft.train import devices
 from asft.workers.group import Group
 
 OURS = (
@@ -129,4 +130,6 @@ def _put_down(recipe: Recipe, where: RunDir, source: str) -> None:
     base = Student(base=options.base, revision=options.revision, quantise=options.quantise)
     shape = train.Shape.of(base, hardware.device)
     to_trl, to_peft = train.settings(recipe.train, recipe.lora, hardware, shape)
+    # Before anything is paid for; each worker divides them for itself.
+    devices.divided(to_trl, recipe.workers.processes)
     write_json(where.path / "recipe.lock.json", {**recipe.settings, "train": to_trl, "lora": to_peft})

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from asft import loop, recipe
-from asft.errors import RunError
+from asft.errors import DataError, RunError
 from asft.progress import Progress
 from asft.rundir import read_json, read_jsonl
 
@@ -47,6 +47,12 @@ def workers_alive() -> list[str]:
         if b"asft.workers" in command and int(process.name) != os.getpid():
             found.append(process.name)
     return found
+
+
+def test_a_step_that_they_cannot_share_out_is_refused_before_one_is_started(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="cannot be shared out among 3 workers"):
+        run(tmp_path / "run", workers={"processes": 3})
+    assert not (tmp_path / "run" / "logs").exists()
 
 
 @pytest.fixture(scope="module")
