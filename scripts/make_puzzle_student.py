@@ -4,7 +4,7 @@
 
 It is trained from scratch on problems of prontoqa and game24 from buckets that no task set uses, with the
 worked answers that the tasks write. The first problems of prontoqa are small: where there are few rules, the
-right one stands out, and what is learnt of them carries over. On two cores it takes about half an hour.
+right one stands out, and what is learnt of them carries over. It takes about ten minutes of CPU time.
 """
 
 import argparse
