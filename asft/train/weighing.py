@@ -65,7 +65,7 @@ def trainer(**given: Any) -> Any:
 
 
 def _collating(collate: Any) -> Any:
-    """Adds the weight of each token to a batch, laid out like the labels: `[b, s]`, or `[1, s]` end to end."""
+    """Adds each token's weight to a batch, laid out like the labels: `[b, s]`, or `[1, s]` end to end."""
     import torch
     from torch.nn.utils.rnn import pad_sequence
 
