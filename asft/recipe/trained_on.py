@@ -73,8 +73,8 @@ def _on_nothing(train: Mapping[str, Any]) -> Iterator[str]:
             )
     if train.get("save_strategy", "no") != "no":
         yield (
-            f"train.save_strategy = {train['save_strategy']!r} has no effect: only the student after the last "
-            "step is kept; data.validation keeps the best"
+            f"train.save_strategy = {train['save_strategy']!r} has no effect: only the student after the "
+            "last step is kept; data.validation keeps the best"
         )
 
 
