@@ -72,7 +72,9 @@ def run(
             steps.evaluate(line, 0)
             done = [steps.summarise(line, 0)]
             for number in range(1, recipe.rounds + 1):
-                figures = run_round(line, number)
+                if steps.stopped(line, number - 1):
+                    break
+                figures = run_round(steps.adapt(line, number), number)
                 if figures is not None:
                     done.append(figures)
                 if figures is None or steps.budget_gone(line, number):

@@ -75,6 +75,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         "asft.starter",
         "asft.teachers.vllm.settings",
     },
+    "asft.adapting": {"asft.errors", "asft.recipe"},
+    "asft.stopping": {"asft.recipe"},
     "asft.heldout": {"asft.types", "asft.errors", "asft.registry"},
     "asft.measurements": {"asft.types", "asft.rundir"},
     "asft.measure.*": {
@@ -113,6 +115,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "asft.steps.*": {
         "asft.types",
+        "asft.adapting",
         "asft.errors",
         "asft.student",
         "asft.decoder.*",
@@ -130,6 +133,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "asft.prompts",
         "asft.recipe",
         "asft.rundir",
+        "asft.stopping",
         "asft.workers.*",
     },
     "asft.loop": {
@@ -394,6 +398,7 @@ IMPORTS_HEAVY = {
     "asft.steps",
     "asft.steps.drafting",
     "asft.steps.answering",
+    "asft.steps.between",
     "asft.steps.data",
     "asft.steps.line",
     "asft.steps.pool",

@@ -5,9 +5,10 @@ SFTConfig and peft's LoraConfig under their own key names; `lora: false` trains 
 `key.path=value` overrides come last.
 """
 
+import copy
 import dataclasses
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -16,9 +17,10 @@ from typing import Any
 from asft import needs, passed_on, registry
 from asft.budget import Budget
 from asft.errors import AsftError, RecipeError
-from asft.recipe import adapters, trained_on
+from asft.recipe import adapters, rules, trained_on
 from asft.recipe.extending import joined, overlay, preset, source
 from asft.recipe.overrides import options, override, put
+from asft.recipe.rules import PlateauOptions, Rule, StopOptions, When
 from asft.recipe.sections import (
     DataOptions,
     EngineOptions,
@@ -38,14 +40,18 @@ __all__ = [
     "DataOptions",
     "EngineOptions",
     "EvaluateOptions",
+    "PlateauOptions",
     "Reading",
     "Recipe",
     "ReplayOptions",
+    "Rule",
     "SampleOptions",
+    "StopOptions",
     "StudentOptions",
     "StudentVLLM",
     "ValidationOptions",
     "WeightOptions",
+    "When",
     "WorkerOptions",
     "load",
     "look",
@@ -90,6 +96,8 @@ class Recipe:
     budget: Budget
     engine: EngineOptions
     workers: WorkerOptions
+    stop: StopOptions
+    adapt: tuple[Rule, ...]
     settings: Mapping[str, Any]
     """Everything above as plain data, defaults written out; what the lock file holds."""
 
@@ -98,6 +106,22 @@ class Recipe:
         """What has to be measured of the pool, in the order in which it is."""
         of_pool = [need for one in self.filters for need in one.looks.pool_needs]
         return needs.joined((*self.criterion.needs, *self.selector.needs, *of_pool))
+
+    @property
+    def validates(self) -> bool:
+        """Whether the accuracy on what is held out has to be known after each round."""
+        return self.stop.reads_accuracy or any(rule.when.reads_accuracy for rule in self.adapt)
+
+    def value(self, key: str) -> Any:
+        """What stands under a key that rules may change. Raises RecipeError where nothing does."""
+        return rules.value_at(self.settings, key)
+
+    def changed(self, key: str, value: Any) -> "Recipe":
+        """The recipe with another value under such a key. Raises RecipeError for a bad one."""
+        parts, problems = _changed(self.settings, key, value)
+        if problems:
+            raise RecipeError("; ".join(problems))
+        return dataclasses.replace(self, **parts)
 
 
 _PLUGINS = ("task", "teacher", "criterion", "selector", "writer")
@@ -108,9 +132,10 @@ _SECTIONS: Mapping[str, type[Any]] = {
     "budget": Budget,
     "engine": EngineOptions,
     "workers": WorkerOptions,
+    "stop": StopOptions,
 }
 _NUMBERS = {"seed": 0, "rounds": 3, "per_round": None, "max_drafts": None}
-_KEYS = ("name", "licence", *_NUMBERS, *_PLUGINS, "judge", "filters", *_SECTIONS, "train", "lora")
+_KEYS = ("name", "licence", *_NUMBERS, *_PLUGINS, "judge", "filters", "adapt", *_SECTIONS, "train", "lora")
 _OURS = {
     "output_dir": "the run directory decides it",
     "seed": "the recipe's own seed decides it",
@@ -196,11 +221,15 @@ def look_at(given: Mapping[str, Any]) -> Reading:
         "per_round": per_round,
         "max_drafts": numbers["max_drafts"] or 4 * per_round,
         "filters": tuple(one for one in filters if one is not None),
+        "adapt": rules.read(given.get("adapt") or [], problems),
     }
     uses = {kind: str(given[kind]["use"]) for kind in (*_PLUGINS, "judge") if made[kind] is not None}
     settings = {key: _plain(value, uses.get(key)) for key, value in sorted(parts.items())}
     pairs = zip(filters, listed, strict=True)
     settings["filters"] = [_plain(one, str(item["use"])) for one, item in pairs if one is not None]
+    settings["adapt"] = [rules.plain(rule) for rule in parts["adapt"]]
+    if not problems:
+        problems += _rules(parts, settings)
     return Reading(parts={**parts, "settings": settings}, problems=tuple(problems))
 
 
@@ -270,6 +299,39 @@ def _one_decoder(workers: WorkerOptions | None, student: StudentOptions | None) 
         f"workers: option 'processes' = {workers.processes}: vLLM inside a worker would take a device that "
         "another has; give student.vllm.base_url of a server, or take decoder: hf"
     ]
+
+
+def _rules(parts: Mapping[str, Any], settings: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with `stop` and `adapt`, as far as it shows before the first round."""
+    if parts["data"].validation is None:
+        asking = [f"adapt.{i}" for i, rule in enumerate(parts["adapt"]) if rule.when.reads_accuracy]
+        for key in (*(["stop"] if parts["stop"].reads_accuracy else []), *asking):
+            yield (
+                f"{key}: it goes by the accuracy on what is held out of the pool, and nothing is; give "
+                "`data: {validation: {examples: 100}}`"
+            )
+    for i, rule in enumerate(parts["adapt"]):
+        try:
+            wrong = _changed(settings, rule.key, rule.applied(rules.value_at(settings, rule.key)))[1]
+        except RecipeError as error:
+            wrong = [str(error)]
+        yield from (f"adapt.{i}: {sentence}" for sentence in wrong)
+
+
+def _changed(settings: Mapping[str, Any], key: str, value: Any) -> tuple[dict[str, Any], list[str]]:
+    """The parts of a recipe that change, settings among them, with a value put under a rule's key."""
+    rules.value_at(settings, key)
+    given = copy.deepcopy({root: settings[root] for root in rules.ROOTS})
+    put(given, key, value)
+    problems: list[str] = []
+    made = {kind: _plugin(kind, kind, given[kind], problems) for kind in rules.ROOTS if kind != "filters"}
+    filters = [_plugin("filter", f"filters.{i}", item, problems) for i, item in enumerate(given["filters"])]
+    if problems:
+        return {}, problems
+    anew = {kind: _plain(one, given[kind]["use"]) for kind, one in made.items()}
+    anew["filters"] = [_plain(one, item["use"]) for one, item in zip(filters, given["filters"], strict=True)]
+    parts = {**made, "filters": tuple(filters), "settings": {**settings, **anew}}
+    return parts, _shared_needs(made["criterion"], made["selector"], filters)
 
 
 def _section(key: str, cls: type[Any], value: Any, problems: list[str]) -> Any:

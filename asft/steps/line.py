@@ -3,12 +3,14 @@
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
-from asft import student
+from asft import adapting, student
+from asft.adapting import Figures
 from asft.errors import DataError
 from asft.heldout import general, held_out
 from asft.journal import Journal
@@ -22,6 +24,66 @@ from asft.workers.ranks import ALONE, Ranks
 
 HEAVY = ("measure", "train", "evaluate")
 """Steps that workers make, where there are some."""
+VALIDATED = "validate.jsonl"
+"""In a round: the answers of its student to what is held out of the pool, where the recipe goes by them."""
+
+
+class Given:
+    """What no rule changes: a run's examples and its base student, each loaded when a step first needs it."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        self._recipe = recipe
+
+    @cached_property
+    def seeds(self) -> tuple[Example, ...]:
+        """The pool, without what is held out for validation."""
+        return self._pool[0]
+
+    @cached_property
+    def validation(self) -> tuple[Example, ...]:
+        """What is held out of the pool, to see how training goes; none where the recipe wants none."""
+        return self._pool[1]
+
+    @cached_property
+    def _pool(self) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
+        options = self._recipe.data.validation
+        pool = self._load("seed")
+        return held_out(pool, options.examples, self._recipe.seed) if options else (pool, ())
+
+    @cached_property
+    def test(self) -> tuple[Example, ...]:
+        """The test split."""
+        return self._load("test")
+
+    @cached_property
+    def general(self) -> tuple[Example, ...]:
+        """The worked examples of the task that `data.replay` draws from; none that is tested or validated on.
+
+        Raises DataError where there are none.
+        """
+        replay = self._recipe.data.replay
+        if replay is None or isinstance(replay.of, str):
+            return ()
+        return general(replay.of, (*self.test, *self.validation))
+
+    @cached_property
+    def base(self) -> student.Loaded:
+        """The student before any training, loaded once, when a step first needs it."""
+        options = self._recipe.student
+        return student.load(
+            student.Student(base=options.base, revision=options.revision, quantise=options.quantise)
+        )
+
+    @property
+    def base_is_loaded(self) -> bool:
+        """Whether a step has needed the base yet."""
+        return "base" in vars(self)
+
+    def _load(self, split: str) -> tuple[Example, ...]:
+        examples = tuple(self._recipe.task.load(split))
+        if not examples:
+            raise DataError(f"task: the split {split!r} is empty; give it at least one example")
+        return examples
 
 
 @dataclass(frozen=True)
@@ -38,55 +100,67 @@ class Line:
     """This process among those that make a heavy step together."""
     workers: Group | None = None
     """Who makes the heavy steps; None: this process."""
+    given: Given | None = None
+    """What rounds under other settings share with this one; None: nothing is loaded yet."""
 
     @cached_property
+    def _given(self) -> Given:
+        return self.given or Given(self.recipe)
+
+    @property
     def seeds(self) -> tuple[Example, ...]:
         """The pool, without what is held out for validation."""
-        return self._pool[0]
+        return self._given.seeds
 
-    @cached_property
+    @property
     def validation(self) -> tuple[Example, ...]:
-        """What is held out of the pool, to see how training goes; none where the recipe wants none."""
-        return self._pool[1]
+        """What is held out of the pool; none where the recipe wants none."""
+        return self._given.validation
 
-    @cached_property
-    def _pool(self) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
-        options = self.recipe.data.validation
-        pool = self._load("seed")
-        return held_out(pool, options.examples, self.recipe.seed) if options else (pool, ())
-
-    @cached_property
+    @property
     def test(self) -> tuple[Example, ...]:
         """The test split."""
-        return self._load("test")
+        return self._given.test
 
-    @cached_property
+    @property
     def general(self) -> tuple[Example, ...]:
-        """The worked examples of the task that `data.replay` draws from; none that is tested or validated on.
+        """The worked examples of the task that `data.replay` draws from. Raises DataError for none."""
+        return self._given.general
 
-        Raises DataError where there are none.
-        """
-        replay = self.recipe.data.replay
-        if replay is None or isinstance(replay.of, str):
-            return ()
-        return general(replay.of, (*self.test, *self.validation))
-
-    @cached_property
+    @property
     def base(self) -> student.Loaded:
         """The student before any training, loaded once, when a step first needs it."""
-        options = self.recipe.student
-        return student.load(student.Student(base=options.base, revision=options.revision))
+        return self._given.base
 
     @property
     def base_is_loaded(self) -> bool:
         """Whether a step has needed the base yet."""
-        return "base" in vars(self)
+        return self._given.base_is_loaded
 
-    def _load(self, split: str) -> tuple[Example, ...]:
-        examples = tuple(self.recipe.task.load(split))
-        if not examples:
-            raise DataError(f"task: the split {split!r} is empty; give it at least one example")
-        return examples
+    def at(self, number: int) -> "Line":
+        """The line under the settings that rules give a round, by the files of those before it."""
+        return self.under(self.adapted(number)[0]) if self.recipe.adapt else self
+
+    def adapted(self, number: int) -> tuple[Recipe, tuple[adapting.Change, ...]]:
+        """A round's recipe, and what its rules changed before it."""
+        return adapting.adapted(self.recipe, [self.figures(earlier) for earlier in range(number)])
+
+    def under(self, recipe: Recipe) -> "Line":
+        """The same line with another recipe for its steps; what is loaded is shared."""
+        return replace(self, recipe=recipe, given=self._given)
+
+    def figures(self, number: int) -> Figures:
+        """What rules may go by of a round that is over."""
+        kept = None
+        if number > 0 and (verdicts := read_jsonl(self.dir.file(number, "filter.jsonl"))):
+            kept = sum(row["decision"] == "keep" for row in verdicts) / len(verdicts)
+        accuracy = self.accuracy(number) if self.recipe.validates else None
+        return Figures(accuracy=accuracy, kept=kept)
+
+    def accuracy(self, number: int) -> float:
+        """Of a round's student on what is held out: right answers among all."""
+        rows = read_jsonl(self.dir.file(number, VALIDATED))
+        return fmean(row["grade"] == 1.0 for row in rows)
 
     def adapter(self, number: int) -> Path | None:
         """The student after a round; None is the base. One that comes with an adapter has it in round 0."""

@@ -33,4 +33,4 @@ class Work:
             case "back":
                 self._away.close()
             case step:
-                self._heavy[step](line, order["round"])
+                self._heavy[step](line.at(order["round"]), order["round"])
