@@ -1,18 +1,19 @@
 """What of a student is trained, by a few steps by hand, and that the base is left as it was."""
 
+import gc
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
 from peft import PeftModel
 
-from asft import student
+from asft import student, train
 from asft.errors import DataError
 from asft.train import methods
-from tests.train.by_hand import LORA, batch, fingerprint, logits, losses, trained
+from tests.train.by_hand import EXAMPLES, LORA, batch, fingerprint, logits, losses, trained
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +74,25 @@ def test_training_starts_from_what_it_can_go_on_with(base: student.Loaded, tmp_p
         methods.dress(base, whole, LORA)
     with pytest.raises(DataError, match=r"holds no whole model, and full training cannot start from it"):
         methods.dress(base, adapter, False)
+
+
+@pytest.mark.parametrize("lora", [{"r": 4}, False], ids=["lora", "full"])
+def test_rounds_leave_no_model_and_no_adapter_in_memory(
+    base: student.Loaded, tmp_path: Path, lora: dict[str, Any] | Literal[False]
+) -> None:
+    def alive() -> tuple[int, int]:
+        gc.collect()
+        there = [one for one in gc.get_objects() if issubclass(type(one), torch.nn.Module)]
+        return sum(type(one) is type(base.model) for one in there), len(there)
+
+    before = alive()
+    for number in range(2):
+        out = str(tmp_path / f"{number}")
+        train.train(base, EXAMPLES, Path(out), sft={"max_steps": 1}, lora=lora)
+        with student.wearing(base, out) as worn:
+            logits(worn)
+        del worn
+        assert alive() == before
 
 
 # LoRA

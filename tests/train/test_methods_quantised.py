@@ -1,11 +1,13 @@
 """Adapters on a base in 4 or 8 bits."""
 
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
 from asft import quantised, scorer, student, train
@@ -73,6 +75,26 @@ def test_quantised_weights_are_near_the_ones_that_they_stand_for(base: student.L
             assert off < (0.11 if how == "nf4" else 0.02)
 
 
+def test_norms_in_half_precision_are_raised_while_an_adapter_is_trained(wide: str) -> None:
+    model: Any = LlamaForCausalLM.from_pretrained(
+        wide,
+        dtype=torch.bfloat16,
+        quantization_config=quantised.config("nf4", "cpu"),
+        device_map={"": "cpu"},
+    )
+    quantised.mend(model)
+    plain = student.load(student.Student(base=wide, quantise="nf4"), "cpu")
+    base = replace(plain, model=model.eval())
+    before = fingerprint(model)
+    dressed = methods.dress(base, None, LORA)
+    raised = [weight.dtype for name, weight in model.named_parameters() if "norm" in name]
+    assert raised == [torch.float32] * 5
+    assert model.get_input_embeddings().weight.dtype == torch.bfloat16
+    assert {w.dtype for w in dressed.parameters() if w.requires_grad} == {torch.float32}
+    methods.undress(base, dressed)
+    assert fingerprint(model) == before
+
+
 def test_head_and_embeddings_are_not_quantised(base: student.Loaded) -> None:
     assert type(base.model.get_output_embeddings()) is torch.nn.Linear
     assert base.model.get_input_embeddings().weight.dtype == torch.float32
@@ -97,4 +119,7 @@ def test_a_round_that_scores_and_then_trains_leaves_the_base_and_lowers_the_loss
     with student.wearing(base, done.student.adapter) as worn:
         assert loss(worn) < 0.5 * first
     assert fingerprint(base.model) == before
+    # TRL would round it.
+    weights = load_file(tmp_path / "adapter" / "adapter_model.safetensors")
+    assert {weight.dtype for weight in weights.values()} == {torch.float32}
     assert student.load(done.student, "cpu").student.quantise == base.student.quantise
