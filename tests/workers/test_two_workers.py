@@ -1,6 +1,5 @@
 """A run with two real workers gives what one process gives; one that is killed costs a step."""
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -37,14 +36,15 @@ def run(out: Path, **changed: Any) -> None:
         loop.run(made, out, source="", command=["asft"], redo=None, progress=Progress(told, every=0.0))
 
 
-def workers_alive() -> list[str]:
+def workers_alive(mark: str) -> list[str]:
+    """The processes that were started with this in their environment."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            command = (process / "cmdline").read_bytes().split(b"\0")
+            environment = (process / "environ").read_bytes()
         except OSError:
             continue
-        if b"asft.workers" in command and int(process.name) != os.getpid():
+        if mark.encode() in environment:
             found.append(process.name)
     return found
 
@@ -61,14 +61,15 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("runs")
     run(folder / "one")
     (folder / "deadly").touch()
-    before = workers_alive()
+    mark = f"{folder}/mark"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CUDA_VISIBLE_DEVICES", "")
+        patch.setenv("ASFT_TESTS", mark)
         with pytest.raises(RunError, match="worker 1 was killed by SIGKILL in the middle of 'evaluate'"):
             run(folder / "two", workers={"processes": 2})
-        assert workers_alive() == before
+        assert workers_alive(mark) == []
         run(folder / "two", workers={"processes": 2})
-    assert workers_alive() == before
+    assert workers_alive(mark) == []
     return folder / "one", folder / "two"
 
 
