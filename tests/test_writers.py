@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asft import registry
+from asft import prompts, registry
 from asft.budget import ceiling_of
 from asft.errors import PluginError, PromptError, RequestError
 from asft.tasks.pocket.task import Pocket
@@ -375,6 +375,41 @@ def test_an_answer_prompt_without_the_question_is_refused(tmp_path: Path) -> Non
     path = prompt_file(tmp_path, "Answer.", variables=[])
     with pytest.raises(PromptError, match="must name 'question' under 'variables'"):
         make("question_then_answer", {"answer_prompt": path})
+
+
+# How hard new questions are to be
+
+SHOWN_BY = {"question_then_answer": "question_prompt", "question_with_answer": "prompt"}
+
+
+@pytest.mark.parametrize("shipped", ["question", "question_from_several", "question_with_answer"])
+def test_a_difficulty_is_one_paragraph_of_shipped_prompts_and_nothing_else(shipped: str) -> None:
+    prompt = prompts.load(shipped)
+    values = dict.fromkeys(prompt.variables, "q")
+    *_, bare = prompt.render(**values)
+    *_, asked = prompt.render(**values, difficulty="one step longer")
+    assert asked != bare
+    assert asked.content.replace("How hard it must be: one step longer\n\n", "") == bare.content
+
+
+@pytest.mark.parametrize("name", SHOWN_BY)
+def test_a_difficulty_reaches_the_first_prompt_and_the_ceiling(name: str) -> None:
+    bare, asked = make(name), make(name, {"difficulty": "one step longer"})
+    [first] = next(asked.write(pick(), CONTEXT, random.Random(0)))
+    assert "How hard it must be: one step longer" in first.messages[-1].content
+    [before] = next(bare.write(pick(), CONTEXT, random.Random(0)))
+    assert "How hard" not in before.messages[-1].content
+    assert asked.ceiling(pick(), CONTEXT).input_tokens > bare.ceiling(pick(), CONTEXT).input_tokens
+
+
+@pytest.mark.parametrize(("name", "key"), SHOWN_BY.items())
+def test_a_difficulty_that_the_prompt_does_not_show_is_refused(name: str, key: str, tmp_path: Path) -> None:
+    path = prompt_file(tmp_path, "{{ question }}", variables=["question"])
+    with pytest.raises(PromptError, match="shows no difficulty, so `difficulty: hard` has no effect"):
+        make(name, {key: path, "difficulty": "hard"})
+    path = prompt_file(tmp_path, "{{ difficulty }}", variables=["difficulty"])
+    with pytest.raises(PromptError, match="needs a value for 'difficulty'"):
+        make(name, {key: path})
 
 
 # Several questions in one prompt

@@ -16,7 +16,7 @@ from pydantic import Field
 
 from asft import prompts
 from asft.budget import ceiling_of
-from asft.errors import RequestError
+from asft.errors import PromptError, RequestError
 from asft.prompts import Prompt
 from asft.registry import plugin
 from asft.types import (
@@ -60,6 +60,7 @@ REASONS: Mapping[str, str] = {
 Count = Annotated[int, Field(ge=0)]
 Tokens = Annotated[int, Field(ge=1)]
 Temperature = Annotated[float, Field(ge=0.0, le=2.0)]
+Difficulty = Annotated[str, Field(min_length=1)] | None
 
 
 @plugin
@@ -76,6 +77,9 @@ class QuestionThenAnswer:
     accepted: Count = 0
     """How many questions that earlier rounds accepted it shows beside them, drawn at random; seeds take the
     places of those that are not there yet. All stand in random order (Self-Instruct, arXiv 2212.10560)."""
+    difficulty: Difficulty = None
+    """How hard new questions are to be, in words for the first prompt, such as "two steps longer than the one
+    shown"; a rule of the recipe may change it. None: the prompt says nothing of it."""
     question_temperature: Temperature = 1.0
     question_max_tokens: Tokens = 512
     answer_temperature: Temperature = 0.0
@@ -95,7 +99,7 @@ class QuestionThenAnswer:
     def __post_init__(self) -> None:
         """Read the prompts. Raises PromptError for one that is missing or wants what nobody has."""
         several = ("questions",) if self.seeds + self.accepted > 1 else ()
-        self._question.check((*_OF_SEED, *several), several)
+        _check(self._question, several, self.difficulty)
         self._answer.check(("question",), ("question",))
 
     @cached_property
@@ -159,7 +163,8 @@ class QuestionThenAnswer:
     def _ask_question(self, pick: Pick, context: Context, index: int) -> Request:
         sampling = Sampling(temperature=self.question_temperature, max_tokens=self.question_max_tokens)
         beside = self._beside(pick, context)
-        messages = _from_seed(self._question, pick.example, _questions(pick, context, beside))
+        questions = _questions(pick, context, beside)
+        messages = _from_seed(self._question, pick.example, self.difficulty, questions)
         return _request(self._question, messages, sampling, pick, context, index)
 
     def _beside(self, pick: Pick, context: Context) -> list[Example]:
@@ -185,6 +190,8 @@ class QuestionWithAnswer:
 
     prompt: str = "question_with_answer"
     """A shipped prompt or a path; may use question, answer and solution (worked answer) of the seed."""
+    difficulty: Difficulty = None
+    """As in question_then_answer."""
     temperature: Temperature = 0.7
     max_tokens: Tokens = 1536
     reasks: Count = 1
@@ -192,7 +199,7 @@ class QuestionWithAnswer:
 
     def __post_init__(self) -> None:
         """Read the prompt. Raises PromptError for one that is missing or wants what nobody has."""
-        self._prompt.check(_OF_SEED, ())
+        _check(self._prompt, (), self.difficulty)
 
     @cached_property
     def _prompt(self) -> Prompt:
@@ -219,7 +226,8 @@ class QuestionWithAnswer:
 
     def _ask(self, pick: Pick, context: Context, index: int) -> Request:
         sampling = Sampling(temperature=self.temperature, max_tokens=self.max_tokens)
-        return _request(self._prompt, _from_seed(self._prompt, pick.example), sampling, pick, context, index)
+        messages = _from_seed(self._prompt, pick.example, self.difficulty)
+        return _request(self._prompt, messages, sampling, pick, context, index)
 
     def _read(self, reply: Reply, pick: Pick, context: Context) -> tuple[str, str, str]:
         text = whole_text(reply)
@@ -236,7 +244,20 @@ class QuestionWithAnswer:
 _OF_SEED = ("question", "answer", "solution")
 
 
-def _from_seed(prompt: Prompt, seed: Example, questions: str | None = None) -> tuple[Message, ...]:
+def _check(prompt: Prompt, several: Sequence[str], difficulty: str | None) -> None:
+    """Raises PromptError for a prompt that wants what nobody has, or that lacks what it is to show."""
+    asked = ("difficulty",) if difficulty is not None else ()
+    prompt.check((*_OF_SEED, *several, *asked), several)
+    if asked and "difficulty" not in {*prompt.variables, *prompt.optional}:
+        raise PromptError(
+            f"{prompt.path}: shows no difficulty, so `difficulty: {difficulty}` has no effect; name it under "
+            "'optional' and show it, or leave the option out"
+        )
+
+
+def _from_seed(
+    prompt: Prompt, seed: Example, difficulty: str | None, questions: str | None = None
+) -> tuple[Message, ...]:
     """The prompt about a seed; it gets those of the values that it has variables for."""
     if "solution" in prompt.variables and seed.completion is None:
         raise NoDraftError("no solution", f"{prompt.name} needs that of seed {seed.id}")
@@ -245,6 +266,7 @@ def _from_seed(prompt: Prompt, seed: Example, questions: str | None = None) -> t
         "answer": seed.answer,
         "solution": seed.completion,
         "questions": questions,
+        "difficulty": difficulty,
     }
     known = {*prompt.variables, *prompt.optional}
     return prompt.render(**{name: value for name, value in values.items() if name in known})
