@@ -1,5 +1,6 @@
 """What a student is trained on, and how large it is: all that decides which settings are sensible."""
 
+import os
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any, Literal
@@ -27,13 +28,12 @@ class Hardware:
     @classmethod
     def here(cls, device: str | None = None) -> "Hardware":
         """This machine; its GPU where it has one and `device` does not say otherwise."""
-        import os
-
         import torch
 
         if device == "cpu" or not torch.cuda.is_available():
             memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-            can = torch.cpu.get_capabilities()
+            # Not in every release of torch that asft runs with.
+            can: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
             bf16 = bool(can.get("amx_bf16") or can.get("avx512_bf16"))
             return cls(device="cpu", bf16=bf16, memory=memory)
         about = torch.cuda.get_device_properties(0)

@@ -68,8 +68,11 @@ class ByLength(Sampler[int]):
 
 @contextmanager
 def _by_onednn() -> Iterator[None]:
-    mkldnn: Any = torch.backends.mkldnn
-    matmul = mkldnn.matmul
+    # Not in every release of torch that asft runs with.
+    matmul = getattr(torch.backends.mkldnn, "matmul", None)
+    if matmul is None:
+        yield
+        return
     before = matmul.fp32_precision
     matmul.fp32_precision = "bf16"
     try:
