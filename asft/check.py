@@ -72,6 +72,7 @@ def check(reading: Reading) -> str:
         f"teacher   {looked.teacher}",
         *(f"terms     {said}" for said in terms.stated(recipe.teacher)),
         *_judge(recipe, looked),
+        *_rounds(recipe),
         f"measures  {', '.join(need.name for need in recipe.needs) or 'nothing'}",
         *_needs(recipe, looked),
         "",
@@ -100,6 +101,20 @@ def _judge(recipe: Recipe, looked: _Looked) -> Iterator[str]:
         yield f"judge     {looked.judge}"
     elif looked.ceilings.pool or looked.ceilings.filters.requests:
         yield "judge     the teacher"
+
+
+def _rounds(recipe: Recipe) -> Iterator[str]:
+    """What may end the rounds early, and what changes between them."""
+    stop = recipe.stop
+    if stop.reads_accuracy:
+        ends = [f"accuracy {stop.target:g}"] if stop.target is not None else []
+        if stop.plateau is not None:
+            ends.append(f"rounds without a gain of {stop.plateau.least:g}: {stop.plateau.rounds}")
+        yield f"stops     at {', or at '.join(ends)}; on what is held out"
+    for place, rule in enumerate(recipe.settings["adapt"]):
+        how = "; ".join(f"{name} {value}" for name, value in rule.items() if name not in ("key", "when"))
+        when = ", ".join(f"{name} {value}" for name, value in rule["when"].items())
+        yield f"adapts    {rule['key']}: {how}; when {when}  (adapt.{place})"
 
 
 def _needs(recipe: Recipe, looked: _Looked) -> Iterator[str]:

@@ -355,6 +355,7 @@ class Facts:
     versions: tuple[tuple[str, str], ...]
     hardware: tuple[tuple[str, str], ...]
     changes: tuple[str, ...]
-    """What the run was extended by, and under what else it went on, a sentence each."""
+    """What the run was extended by, under what else it went on, what rules changed, and what stopped it; a
+    sentence each."""
     notes: tuple[str, ...]
     """What is missing or does not fit, a sentence each."""

@@ -69,7 +69,7 @@ def gather(run: Run) -> Facts:
         settings=tuple(_flat(run.settings)),
         versions=tuple(_flat(part(run.about, "versions"))),
         hardware=tuple(_flat(run.about.get("hardware"), "")),
-        changes=tuple(_changes(run.about)),
+        changes=(*_changes(run.about), *chain.from_iterable(map(_by_rule, run.rounds))),
         notes=tuple(notes),
     )
 
@@ -267,6 +267,15 @@ def _changes(about: Row) -> Iterator[str]:
     for mark in marks if isinstance(marks, list) else []:
         what = [str(one) for key in ("extended", "other") for one in mark.get(key, ())]
         yield f"{mark.get('at', 'Later')}: {'; '.join(what)}."
+
+
+def _by_rule(round: Round) -> Iterator[str]:
+    """A sentence for each setting that a rule changed before a round, and for the end of the run."""
+    for one in round.adapted:
+        before, after = (json.dumps(one.get(key), ensure_ascii=False) for key in ("before", "after"))
+        yield f"Round {round.number}: {text(one, 'key')} is {after}, was {before}, as {text(one, 'cause')}."
+    if round.stopped:
+        yield f"The run ended after round {round.number}: {round.stopped}."
 
 
 def _flat(value: Any, path: str = "") -> Iterator[tuple[str, str]]:

@@ -65,6 +65,10 @@ class Round:
     lines: Mapping[str, Rows | None]
     """File name without its ending -> its rows; None where there is no such file (yet)."""
     summary: Row | None
+    adapted: Rows = ()
+    """What rules of the recipe changed before it."""
+    stopped: str | None = None
+    """Why no round follows, where the recipe's `stop` ended the run."""
 
     def rows(self, name: str) -> Rows:
         """The rows of a file; none where it is missing."""
@@ -121,7 +125,20 @@ def _round(number: int, folder: Path, notes: list[str]) -> Round:
             notes.append(
                 f"Round {number} has a summary but no {', '.join(missing)}: what they tell is left out."
             )
-    return Round(number=number, lines=lines, summary=summary)
+    adapted = _optional(folder / "adapted.json", "what rules changed before it is not known", notes)
+    stopped = _optional(folder / "stopped.json", "why the run ended is not known", notes)
+    return Round(
+        number=number,
+        lines=lines,
+        summary=summary,
+        adapted=tuple(parts(adapted, "changes")),
+        stopped=text(stopped, "why"),
+    )
+
+
+def _optional(path: Path, consequence: str, notes: list[str]) -> Row:
+    """The JSON object in a file that need not be there; empty where it is not."""
+    return (_object(path, consequence, notes) or {}) if path.exists() else {}
 
 
 def _object(path: Path, consequence: str, notes: list[str]) -> Row | None:
