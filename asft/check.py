@@ -76,7 +76,8 @@ def check(reading: Reading) -> str:
         f"measures  {', '.join(need.name for need in recipe.needs) or 'nothing'}",
         *_needs(recipe, looked),
         "",
-        "At most, if every draft took all that it may:",
+        "At most, if every draft took all that it may"
+        + (", before rules change anything (a budget holds whatever they change):" if recipe.adapt else ":"),
         f"  drafts    {recipe.rounds * recipe.max_drafts}",
         f"  requests  {asked.whole.requests}",
         f"  tokens    {_tokens(asked.whole)}",
