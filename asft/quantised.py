@@ -8,7 +8,6 @@ blocks.
 
 import copy
 import logging
-from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Literal
 
@@ -48,7 +47,9 @@ def mend(model: Any) -> None:
 
     Where a CPU would read a layer wrongly, its NF4 weights are held as what they stand for, in float32.
     """
-    kind = import_module("bitsandbytes.nn").Linear4bit
+    import bitsandbytes  # type: ignore[import-not-found, unused-ignore]
+
+    kind: Any = bitsandbytes.nn.modules.Linear4bit
     for name, layer in list(model.named_modules()):
         if isinstance(layer, kind):
             layer.support_avx512bf16_for_cpu = False
@@ -58,9 +59,10 @@ def mend(model: Any) -> None:
 
 def read_out(layer: Any) -> Any:
     """A plain layer with what the NF4 weights of another stand for."""
+    import bitsandbytes  # type: ignore[import-not-found, unused-ignore]
     import torch
 
-    dequantize = import_module("bitsandbytes.functional").dequantize_4bit
+    dequantize: Any = bitsandbytes.functional.dequantize_4bit
     # As one row, its blocks are where they are looked for.
     state = copy.copy(layer.weight.quant_state)
     shape, state.shape = state.shape, torch.Size([state.shape.numel()])
