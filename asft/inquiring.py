@@ -31,13 +31,16 @@ def ask(
     measurements: Measurements,
     journal: Journal,
     progress: Callable[[Progress], None] | None = None,
+    *,
+    elsewhere: int = 0,
 ) -> Asked:
     """Drive the scripts of all needs; where several say something of an example, take their mean.
 
-    Replies that the journal holds are not asked for again. Raises what stops a run; all that was paid for
-    is in the journal then.
+    Replies that the journal holds are not asked for again. `elsewhere`: FLOPs of the budget that are set
+    aside for what the student has to compute yet. Raises what stops a run; all that was paid for is in the
+    journal then.
     """
-    return asyncio.run(_ask(recipe, needs, measurements, journal, progress))
+    return asyncio.run(_ask(recipe, needs, measurements, journal, progress, elsewhere))
 
 
 def inquiries(needs: Sequence[Need], measurements: Measurements, seed: int) -> Iterator[tuple[str, Inquiry]]:
@@ -54,6 +57,7 @@ async def _ask(
     measurements: Measurements,
     journal: Journal,
     progress: Callable[[Progress], None] | None,
+    elsewhere: int,
 ) -> Asked:
     said: dict[str, dict[str, list[float]]] = {need.name: {} for need in needs}
     refused: dict[str, int] = {}
@@ -74,7 +78,9 @@ async def _ask(
                 said[name].setdefault(example, []).append(value)
         return True
 
-    async with Engine(journal, endpoints(recipe), budget=recipe.budget, progress=progress) as driven:
+    async with Engine(
+        journal, endpoints(recipe), budget=recipe.budget, elsewhere=elsewhere, progress=progress
+    ) as driven:
         ending = await driven.drive(
             jobs(), round=measurements.round, step="ask", on_result=on_result, wanted=None
         )

@@ -22,7 +22,7 @@ from asft import evaluate as evaluation
 from asft import student
 from asft.recipe import EvaluateOptions
 from asft.rundir import write_json, write_jsonl
-from asft.steps import answering
+from asft.steps import answering, computing
 from asft.steps.between import adapt, stopped
 from asft.steps.drafting import write
 from asft.steps.line import VALIDATED, Line, known_by
@@ -95,7 +95,7 @@ def evaluate(line: Line, number: int) -> None:
             told += f", on what is held out {evaluation.summarise(validated)['accuracy']:.3f}"
         line.progress.end(told)
 
-    line.once(
+    made = line.once(
         number,
         "evaluate",
         settings={
@@ -113,3 +113,4 @@ def evaluate(line: Line, number: int) -> None:
         outputs=["evaluate.jsonl", "evaluate.json", *([VALIDATED] if held_out else [])],
         make=make,
     )
+    computing.put_down(line, number, "evaluate", made=made)

@@ -14,7 +14,7 @@ from asft.endpoints import identities
 from asft.errors import RunError
 from asft.measure import parts
 from asft.rundir import clear, digest, read_json, write_json, write_jsonl
-from asft.steps import answering
+from asft.steps import answering, computing
 from asft.steps.line import Line, example_from, known_by
 from asft.steps.pool import measured, picks, written_before
 from asft.steps.summary import nothing_accepted
@@ -61,6 +61,7 @@ def write(line: Line, number: int) -> bool:
             line.journal,
             lambda now: line.progress.update(now.accepted, now.waiting),
             turn=turn,
+            elsewhere=computing.set_aside(line, number),
             student=_Waves(line=line, number=number, folder=folder / "waves").student if measures else None,
         )
         write_jsonl(folder / "write.jsonl", written.drafts)
@@ -165,6 +166,7 @@ class _Waves:
             else:
                 self.line.workers.do("wave", **dataclasses.asdict(asked))
             write_json(folder / "made_from.json", {**key, "files": _digests(folder)})
+            computing.put_down_drafts(self.line, self.number, wanted, examples, accepted, folder)
         return measurements.read(folder, examples, round=self.number)
 
     def _key(

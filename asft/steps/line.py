@@ -223,12 +223,12 @@ class Line:
         inputs: Sequence[Path],
         outputs: Sequence[str],
         make: Callable[[Path], None],
-    ) -> None:
+    ) -> bool:
         """See `RunDir.once`. A worker makes what it is told; the loop looks whether it is done."""
         if self.ranks.count > 1:
             with self.ranks.folder(self.dir.round(number)) as folder:
                 make(folder)
-            return
+            return True
 
         def begun(folder: Path) -> None:
             self.begin()
@@ -237,7 +237,7 @@ class Line:
             else:
                 make(folder)
 
-        self.dir.once(number, step, settings=settings, inputs=inputs, outputs=outputs, make=begun)
+        return self.dir.once(number, step, settings=settings, inputs=inputs, outputs=outputs, make=begun)
 
 
 def known_by(examples: Sequence[Example]) -> str:

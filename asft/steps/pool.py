@@ -16,7 +16,7 @@ from asft.endpoints import identities
 from asft.errors import RunError
 from asft.measure import parts
 from asft.rundir import digest, read_jsonl, write_json, write_jsonl
-from asft.steps import answering
+from asft.steps import answering, computing
 from asft.steps.line import Line, known_by
 from asft.steps.turns import teachers_turn
 from asft.types import Example, Measurements, Need, Pick
@@ -94,7 +94,10 @@ def measure(line: Line, number: int) -> None:
         *([previous] if previous else []),
         *(written_before(line, number) if names & READ_ACCEPTED else []),
     ]
-    line.once(number, "measure", settings=settings, inputs=inputs, outputs=measurements.FILES, make=make)
+    made = line.once(
+        number, "measure", settings=settings, inputs=inputs, outputs=measurements.FILES, make=make
+    )
+    computing.put_down(line, number, "measure", made=made)
 
 
 def _key(settings: Mapping[str, Any], inputs: Sequence[Path]) -> str:
@@ -132,6 +135,7 @@ def ask(line: Line, number: int) -> bool:
                 found,
                 line.journal,
                 lambda now: line.progress.update(now.done, now.waiting),
+                elsewhere=computing.set_aside(line, number),
             )
         if asked.ending == "budget":
             raise _BudgetGoneError

@@ -7,7 +7,7 @@ from pathlib import Path
 from asft import train as training
 from asft.errors import RunError
 from asft.rundir import clear, write_json, write_jsonl
-from asft.steps import data
+from asft.steps import computing, data
 from asft.steps.line import Line, known_by
 from asft.steps.pool import written_before
 from asft.steps.summary import nothing_accepted
@@ -51,7 +51,7 @@ def train(line: Line, number: int) -> None:
         line.progress.end(f"{trained.examples} examples, {trained.steps} steps, {speed:.0f} tokens/s")
 
     of_a_task = options.replay is not None and not isinstance(options.replay.of, str)
-    line.once(
+    made = line.once(
         number,
         "train",
         settings={
@@ -67,6 +67,7 @@ def train(line: Line, number: int) -> None:
         outputs=["dataset.jsonl", "adapter", "train.json"],
         make=make,
     )
+    computing.put_down(line, number, "train", made=made)
 
 
 def _scores(line: Line, number: int) -> list[Path]:

@@ -62,13 +62,15 @@ def write(
     *,
     turn: Turn = lambda wave, wanted: nullcontext(),
     student: Student | None = None,
+    elsewhere: int = 0,
 ) -> Written:
     """Drive the picks' scripts until as many drafts are kept as the round wants, or the budget is used up.
 
-    `student` is needed where a filter has needs. Replies that the journal holds are not asked for again.
+    `student` is needed where a filter has needs. `elsewhere`: FLOPs of the budget that are set aside for what
+    the student has to compute yet. Replies that the journal holds are not asked for again.
     Raises what stops a run; all that was paid for is in the journal then.
     """
-    return _Writing(recipe, picks, context, journal, progress, turn, student).write()
+    return _Writing(recipe, picks, context, journal, progress, turn, student, elsewhere).write()
 
 
 def wanted(recipe: Recipe, context: Context) -> int:
@@ -94,6 +96,7 @@ class _Writing:
         progress: Callable[[Progress], None] | None,
         turn: Turn,
         student: Student | None,
+        elsewhere: int,
     ) -> None:
         self._recipe, self._picks, self._context = recipe, picks, context
         self._journal, self._progress, self._turn, self._student = journal, progress, turn, student
@@ -105,6 +108,7 @@ class _Writing:
         self._rows: list[tuple[Measurements, int]] = []
         """Wave and row of each that is accepted, where they are measured."""
         self._charged: Charged | None = None
+        self._elsewhere = elsewhere
 
     def write(self) -> Written:
         needs = self._order.needs
@@ -159,7 +163,13 @@ class _Writing:
 
         async def drive() -> Ending:
             recipe = self._recipe
-            engine = Engine(self._journal, endpoints(recipe), budget=recipe.budget, progress=self._progress)
+            engine = Engine(
+                self._journal,
+                endpoints(recipe),
+                budget=recipe.budget,
+                elsewhere=self._elsewhere,
+                progress=self._progress,
+            )
             async with engine as driven:
                 self._charged = self._charged or driven.begin(self._context.round, "write")
                 return await driven.drive(

@@ -1,6 +1,6 @@
 """Results as runs leave them, made by hand."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from asft.study.results import Result
@@ -58,9 +58,9 @@ def result(arm: str, seed: int, right: Sequence[int], **more: Any) -> Result:
     )
 
 
-Shares = Callable[[int], Sequence[int]]
+Shares = Callable[[int], tuple[int, ...]]
 
 
-def study(arms: dict[str, Shares], seeds: int = 5) -> list[Result]:
+def study(arms: Mapping[str, Shares], seeds: int = 5) -> list[Result]:
     """The results of arms by what each seed's students answer right."""
     return [result(arm, seed, of(seed)) for arm, of in arms.items() for seed in range(1, seeds + 1)]

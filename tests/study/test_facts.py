@@ -7,7 +7,7 @@ import pytest
 from asft.study import sentences, tables
 from asft.study.facts import Facts, facts
 from asft.study.results import Result
-from tests.study.results_of import marks, point, result, study
+from tests.study.results_of import Shares, marks, point, result, study
 
 
 def found(results: list[Result], **more: Any) -> Facts:
@@ -18,7 +18,7 @@ def found(results: list[Result], **more: Any) -> Facts:
 
 
 SPREAD = (0, 1, -1, 2, -2)
-ARMS = {
+ARMS: dict[str, Shares] = {
     "static": lambda seed: (60, 64 + SPREAD[seed - 1], 70 + SPREAD[seed - 1]),
     "active": lambda seed: (60, 70 + SPREAD[seed - 1], 80 + SPREAD[seed - 1]),
 }
@@ -39,7 +39,7 @@ def test_the_reference_takes_as_many_times_as_much_to_its_own_accuracy_as_is_rea
     active = found(study(ARMS)).compared[1]
     assert active.reach is not None
     # static ends at 70% after 20 examples; active is at 70% after 10.
-    assert (active.reach.first, active.reach.second) == (pytest.approx(20), pytest.approx(10))
+    assert [active.reach.first, active.reach.second] == pytest.approx([20, 10])
     assert active.reach.ratio == pytest.approx(2.0)
     assert tables.ratio(active.reach).startswith("2.00 times (")
 
@@ -121,7 +121,7 @@ def test_arms_that_ask_about_the_same_seeds_overlap_wholly() -> None:
 
 
 def test_seeds_whose_score_tells_that_of_what_was_written_have_fidelity_1() -> None:
-    pairs = [[f"seed {at}", at / 10, at / 5] for at in range(10)]
+    pairs = [(f"seed {at}", at / 10, at / 5) for at in range(10)]
     results = [
         result("static", 1, (60, 64, 70), fidelity=pairs),
         result("active", 1, (60, 70, 80), fidelity=[[seed, asked, 1 - got] for seed, asked, got in pairs]),
