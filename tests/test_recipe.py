@@ -113,6 +113,7 @@ def test_the_settings_hold_every_default() -> None:
         "replay": None,
         "weights": {"written": 1.0, "seed": 1.0, "replay": 1.0, "by": "equal"},
         "order": "shuffled",
+        "measured": "previous",
         "validation": None,
     }
     assert settings["selector"]["use"] == "top"

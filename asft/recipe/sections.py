@@ -156,6 +156,9 @@ class DataOptions:
     order: Literal["shuffled", "easy_to_hard"] = "shuffled"
     """easy_to_hard: the same set by the score of the seeds when they were picked, in each epoch; what has no
     score is spread evenly."""
+    measured: Literal["previous", "base"] = "previous"
+    """Whom criteria, selectors and filters look at. previous: the student of the round before. base: always
+    the base, so that what is written does not depend on how students are trained."""
     validation: ValidationOptions | None = None
     """None: the last student is kept, and nothing is held out."""
 

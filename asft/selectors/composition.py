@@ -13,7 +13,7 @@ from asft import needs
 from asft.errors import RecipeError
 from asft.registry import plugin
 from asft.selectors.free import Draws, free
-from asft.selectors.nested import Inner, selected, selector
+from asft.selectors.nested import Inner, of_the_run, selected, selector
 from asft.selectors.shares import exact
 from asft.types import Example, Measurements, Need
 
@@ -59,6 +59,11 @@ class Composition:
     def needs(self) -> tuple[Need, ...]:
         """What both need."""
         return needs.joined((*selector(self.first).needs, *selector(self.then).needs))
+
+    @property
+    def of_the_run(self) -> bool:
+        """Whether one of both wants the same random numbers in each round."""
+        return of_the_run(self.first, self.then)
 
     def select(
         self, measurements: Measurements, scores: Sequence[float | None], n: int, rng: random.Random

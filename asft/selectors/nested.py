@@ -26,6 +26,11 @@ def selector(inner: Mapping[str, Any]) -> Selector:
     return cast(Selector, registry.from_section("selector", inner))
 
 
+def of_the_run(*inner: Mapping[str, Any]) -> bool:
+    """Whether one of these selectors wants the same random numbers in each round."""
+    return any(getattr(selector(one), "of_the_run", False) for one in inner)
+
+
 def selected(
     inner: Selector,
     measurements: Measurements,

@@ -10,7 +10,7 @@ from pydantic import Field
 from asft.errors import DataError
 from asft.registry import plugin
 from asft.selectors.free import Draws, free
-from asft.selectors.nested import Inner, selected, selector
+from asft.selectors.nested import Inner, of_the_run, selected, selector
 from asft.selectors.shares import dealt, exact
 from asft.types import Example, Measurements, Need
 
@@ -44,6 +44,11 @@ class Stratified:
     def needs(self) -> tuple[Need, ...]:
         """What the selector within needs."""
         return selector(self.within).needs
+
+    @property
+    def of_the_run(self) -> bool:
+        """Whether the selector within wants the same random numbers in each round."""
+        return of_the_run(self.within)
 
     def select(
         self, measurements: Measurements, scores: Sequence[float | None], n: int, rng: random.Random

@@ -33,7 +33,7 @@ def write(line: Line, number: int) -> bool:
     """
     recipe = line.recipe
     before = line.accepted_before(number)
-    previous = line.adapter(number - 1)
+    worn = line.measured(number)
     measures = any(one.looks.needs for one in recipe.filters)
 
     def make(folder: Path) -> None:
@@ -99,7 +99,7 @@ def write(line: Line, number: int) -> bool:
             inputs=[
                 line.dir.file(number, "select.jsonl"),
                 *written_before(line, number),
-                *([previous] if measures and previous else []),
+                *([worn] if measures and worn else []),
             ],
             outputs=["write.jsonl", "filter.jsonl", "write.json", *(["waves"] if measures else [])],
             make=make,
@@ -113,7 +113,7 @@ def write(line: Line, number: int) -> bool:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _Waves:
-    """The student of the round before, on drafts, and on the pool where filters compare with that.
+    """The student that filters look at, on drafts, and on the pool where they compare with that.
 
     What is measured stays below the round's folder, with what it depends on, so that a run that goes on
     measures nothing twice.
@@ -172,10 +172,10 @@ class _Waves:
     def _key(
         self, examples: tuple[Example, ...], wanted: Sequence[Need], accepted: tuple[Example, ...]
     ) -> dict[str, Any]:
-        previous = self.line.adapter(self.number - 1)
+        worn = self.line.measured(self.number)
         return {
             **self.line.part("task", "student", "seed"),
-            "adapter": previous and digest(previous),
+            "adapter": worn and digest(worn),
             "max_new_tokens": answering.limit(self.line),
             "needs": needs.described(wanted),
             "examples": known_by(examples),
@@ -216,9 +216,9 @@ def _need(row: Mapping[str, Any]) -> Need:
 
 
 def measure(line: Line, wave: Wave) -> None:
-    """Put down what the student of the round before makes of a wave."""
+    """Put down what the student that filters look at makes of a wave."""
     recipe = line.recipe
-    previous = line.adapter(wave.round - 1)
+    worn = line.measured(wave.round)
     line.progress.start(wave.title, len(wave.needs) * len(wave.examples))
     pool = measuring.Pool(
         task=recipe.task,
@@ -231,7 +231,7 @@ def measure(line: Line, wave: Wave) -> None:
     with (
         line.ranks.folder(Path(wave.folder)) as folder,
         answering.decoding(line) as by,
-        student.wearing(line.base, str(previous) if previous else None) as loaded,
+        student.wearing(line.base, str(worn) if worn else None) as loaded,
     ):
         found = parts.measure_in_parts(
             folder,

@@ -167,6 +167,10 @@ class Line:
         path = self.dir.file(number, "adapter")
         return path if number > 0 or path.exists() else None
 
+    def measured(self, number: int) -> Path | None:
+        """The student that is measured before a round, of pool and drafts; None is the base."""
+        return self.adapter(0 if self.recipe.data.measured == "base" else number - 1)
+
     def accepted(self, number: int) -> list[Example]:
         """What a round accepted, in order."""
         return [example for _, example in self.accepted_drafts(number)]

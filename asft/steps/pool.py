@@ -7,7 +7,7 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from asft import inquiring, measurements, needs, student
 from asft import measure as measuring
@@ -27,13 +27,23 @@ READ_ACCEPTED = {"embedding", "ensemble"}
 """Needs that look at what earlier rounds accepted, too."""
 
 
+@runtime_checkable
+class Lasts(Protocol):
+    """What a selector may offer beside its role: to go on in each round where it stopped."""
+
+    @property
+    def of_the_run(self) -> bool:
+        """Whether it wants the same random numbers in each round."""
+        ...
+
+
 def measure(line: Line, number: int) -> None:
-    """Measure the student of the round before on the pool: what criterion and selector need."""
+    """Measure a student on the pool: what criterion and selector need."""
     recipe = line.recipe
     of_student = [need for need in recipe.needs if need.kind == "student"]
     trained_for = [need for need in recipe.needs if need.kind == "training"]
     wanted = [*of_student, *trained_for]
-    previous = line.adapter(number - 1)
+    worn = line.measured(number)
     max_new_tokens = answering.limit(line)
 
     def train(examples: Sequence[Example], out: Path, seed: int) -> None:
@@ -52,7 +62,7 @@ def measure(line: Line, number: int) -> None:
         )
         with (
             answering.decoding(line) as by,
-            student.wearing(line.base, str(previous) if previous else None) as loaded,
+            student.wearing(line.base, str(worn) if worn else None) as loaded,
         ):
             found = parts.measure_in_parts(
                 folder,
@@ -91,7 +101,7 @@ def measure(line: Line, number: int) -> None:
         "max_new_tokens": max_new_tokens,
     }
     inputs = [
-        *([previous] if previous else []),
+        *([worn] if worn else []),
         *(written_before(line, number) if names & READ_ACCEPTED else []),
     ]
     made = line.once(
@@ -206,7 +216,8 @@ def select(line: Line, number: int) -> None:
         drawn = line.asked_before(number)
         seen = measured(line, number)
         scores = recipe.criterion.score(seen)
-        rng = random.Random(f"{recipe.seed} select {number}")
+        lasts = isinstance(recipe.selector, Lasts) and recipe.selector.of_the_run
+        rng = random.Random(f"{recipe.seed} select" if lasts else f"{recipe.seed} select {number}")
         chosen = recipe.selector.select(seen, scores, recipe.per_round, rng)
         order = list(islice(chosen, recipe.max_drafts))
         score = dict(zip((example.id for example in line.seeds), scores, strict=True))

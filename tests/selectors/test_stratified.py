@@ -131,3 +131,17 @@ def test_floors_that_are_more_than_the_whole_are_told() -> None:
 def test_a_floor_under_equal_shares_is_refused() -> None:
     with pytest.raises(PluginError, match=r"floor = 0.1 changes nothing"):
         make("stratified", {"by": "family", "shares": "equal", "floor": 0.1})
+
+
+def test_a_random_order_of_the_run_holds_within_each_stratum() -> None:
+    within = make("stratified", {"by": "family", "within": {"use": "random", "over": "run"}})
+    assert getattr(within, "of_the_run") is True  # noqa: B009
+    whole = order(within, "abcdefgh")
+    later = order(within, "abcdefgh", history=dict.fromkeys(whole[:4], 1))
+    for family in ("aeiou", "bcdfgh"):
+        one, other = ([seed for seed in found if seed in family] for found in (whole, later))
+        drawn = [seed for seed in whole[:4] if seed in family]
+        assert other == one[len(drawn) :] + drawn
+    assert getattr(make("stratified", {"by": "family"}), "of_the_run") is False  # noqa: B009
+    both = make("composition", {"first": "top", "then": {"use": "random", "over": "run"}})
+    assert getattr(both, "of_the_run") is True  # noqa: B009
