@@ -190,6 +190,9 @@ def _evaluating(recipe: Recipe, context: Context, made: flops.Student, most: int
             for choice in recipe.task.choices(one)
         ]
         return flops.scored(made.work, rows, adapter=made.adapter)
+    if recipe.validates and recipe.data.validation:
+        longest = before + max(_read(seed.prompt) for seed in context.seeds)
+        prompts += [longest] * recipe.data.validation.examples
     drawn = [[most] * options.samples.k] * len(prompts) if options.samples else []
     return flops.evaluating(made.work, prompts, [most] * len(prompts), samples=drawn, adapter=made.adapter)
 

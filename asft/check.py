@@ -13,7 +13,7 @@ from decimal import Decimal
 from asft import ceilings, heldout, passed_on, terms, writing
 from asft.ceilings import Ceilings
 from asft.engine import Endpoint
-from asft.errors import AsftError, RecipeError
+from asft.errors import AsftError, DataError, RecipeError
 from asft.recipe import DataOptions, Reading, Recipe
 from asft.types import (
     NO_REQUESTS,
@@ -83,6 +83,7 @@ def check(reading: Reading) -> str:
         f"  tokens    {_tokens(asked.whole)}",
         "  cost      "
         + ("unknown (no prices)" if prices is None else f"{prices.most(asked.whole).quantize(CENT)} USD"),
+        *_computes(recipe, looked),
         "",
         "The first prompt:",
         *(f"  [{m.role}] {line}".rstrip() for m in looked.prompt for line in m.content.splitlines()),
@@ -116,6 +117,17 @@ def _rounds(recipe: Recipe) -> Iterator[str]:
         how = "; ".join(f"{name} {value}" for name, value in rule.items() if name not in ("key", "when"))
         when = ", ".join(f"{name} {value}" for name, value in rule["when"].items())
         yield f"adapts    {rule['key']}: {how}; when {when}  (adapt.{place})"
+
+
+def _computes(recipe: Recipe, looked: _Looked) -> Iterator[str]:
+    """FLOPs, where the student's shape is at hand: one on the hub may not be here yet."""
+    try:
+        found = ceilings.computing(recipe, looked.context, looked.ceilings.whole)
+    except DataError:
+        return
+    parts = {"student": found.student, "teacher and judge": found.asked}
+    told = ", ".join(f"{name} {'unknown' if one is None else f'{one:.1e}'}" for name, one in parts.items())
+    yield f"  FLOPs     {told}"
 
 
 def _needs(recipe: Recipe, looked: _Looked) -> Iterator[str]:
@@ -163,6 +175,10 @@ def _look(reading: Reading, *, reach: bool = False) -> _Looked:
         if budget and budget.usd is not None and Endpoint.of(parts[role]).prices is None:
             problems.append(
                 f"budget.usd: the {role}'s prices are unknown; give it `prices`, or a budget of tokens"
+            )
+        if budget and budget.flops is not None and Endpoint.of(parts[role]).active_params is None:
+            problems.append(
+                f"budget.flops: the {role}'s active_params are unknown; give them, or a budget of tokens"
             )
     reached = [
         warning

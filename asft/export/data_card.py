@@ -11,7 +11,7 @@ from asft.report.wording import plural, whole
 ORIGINS = {
     "written": "written by the teacher",
     "seed": "seeds that were asked about, with their reference answers",
-    "replay": "drawn from the pool, with their reference answers",
+    "replay": "replayed: from the pool, earlier rounds or another task",
 }
 
 

@@ -18,7 +18,8 @@ Counted = Literal["charged", "paid"]
 _SUMS = (
     "SELECT round, step, role, purpose, SUM(requests), SUM(input_tokens), SUM(cached_tokens),"
     " SUM(reasoning_tokens), SUM(output_tokens),"
-    " CASE WHEN COUNT(cost_usd) = COUNT(*) THEN SUM(cost_usd) END, SUM(flops), SUM(seconds),"
+    " CASE WHEN COUNT(cost_usd) = COUNT(*) THEN SUM(cost_usd) END,"
+    " CASE WHEN COUNT(flops) = COUNT(*) THEN SUM(flops) END, SUM(seconds),"
     " SUM(kind = 'timeout'), SUM(kind = 'refusal'), SUM(estimated)"
     " FROM ledger WHERE run = ? AND {counted}"
     " GROUP BY round, step, role, purpose ORDER BY round, step, role, purpose"

@@ -14,7 +14,7 @@ from asft import evaluate as evaluation
 from asft import journal as ledger
 from asft.rundir import read_json, read_jsonl
 from asft.steps import answering
-from asft.steps.line import Line
+from asft.steps.line import VALIDATED, Line
 from asft.types import Answer, Chooses, Example, Need
 
 
@@ -147,7 +147,14 @@ class _Counting:
             if "samples" in row
         ]
         worn = self._worn if self._number else None
-        return {"": flops.evaluating(self._made.work, self._asked(), written, samples=samples, adapter=worn)}
+        takes = {"": flops.evaluating(self._made.work, self._asked(), written, samples=samples, adapter=worn)}
+        held_out = self._folder / VALIDATED
+        if held_out.exists():
+            rows = read_jsonl(held_out)
+            answers = self._answers([row["text"] for row in rows], [row["finish"] for row in rows])
+            prompts = self._prompts([one.prompt for one in self._line.validation])
+            takes["validation"] = flops.evaluating(self._made.work, prompts, answers, adapter=worn)
+        return dict(takes)
 
     def to_come(self) -> int:
         """See `set_aside`."""
@@ -172,7 +179,8 @@ class _Counting:
             total += self._need(need, drafts.at_most(most, samples=need.options.get("k", 0))) or 0
         if recipe.evaluate.by != "answers":
             return total + self._likelihoods()
-        prompts = self._asked()
+        held_out = self._prompts([one.prompt for one in line.validation]) if recipe.validates else ()
+        prompts = (*self._asked(), *held_out)
         k = recipe.evaluate.samples.k if recipe.evaluate.samples else 0
         return total + flops.evaluating(
             self._made.work,

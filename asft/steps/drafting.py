@@ -41,7 +41,7 @@ def write(line: Line, number: int) -> bool:
             task=recipe.task,
             seeds=line.seeds,
             accepted=tuple(before),
-            test=line.test,
+            test=(*line.test, *line.validation),
             round=number,
             seed=recipe.seed,
         )

@@ -101,9 +101,16 @@ def point(folder: Path, items: Sequence[str]) -> dict[str, Any]:
         "seconds": summary["seconds"],
         "train": summary.get("train"),
         "funnel": funnel,
+        "flops": _flops(summary["ledger"]),
         "asked": _asked(folder, funnel.get("drafts", 0)) if number else [],
         "samples": _samples(folder) if number else [],
     }
+
+
+def _flops(ledger: Sequence[Mapping[str, Any]]) -> float | None:
+    """Of all that a round took; None where that of any part is not known."""
+    parts = [row["flops"] for row in ledger]
+    return None if None in parts else float(sum(parts))
 
 
 def accepted(folder: Path) -> list[dict[str, Any]]:
