@@ -122,7 +122,7 @@ def plan(
         "name": f"{Path(student).name}-{_section(task)['use']}",
         "per_round": 1,
         "task": _section(task),
-        "student": {"base": named.base, "revision": named.revision},
+        "student": {"base": named.base, "revision": named.revision, "quantise": named.quantise},
         "teacher": {"use": "rules"},
         "selector": {"use": "top"},
         "writer": {"use": "question_with_answer"},
