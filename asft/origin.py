@@ -65,7 +65,17 @@ def _told(extended: Sequence[str], other: Sequence[str]) -> Iterator[str]:
 def versions() -> dict[str, str]:
     """What the run depends on."""
     found = {"asft": asft.__version__, "python": platform.python_version()}
-    for name in ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "openai", "vllm", "bitsandbytes"):
+    for name in (
+        "torch",
+        "transformers",
+        "trl",
+        "peft",
+        "accelerate",
+        "datasets",
+        "openai",
+        "vllm",
+        "bitsandbytes",
+    ):
         try:
             found[name] = version(name)
         except PackageNotFoundError:
