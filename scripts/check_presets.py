@@ -82,7 +82,7 @@ def row(name: str, figures: Mapping[str, Any], seconds: float) -> list[str]:
     return [
         name,
         str(figures["round"]),
-        str(sum(one["requests"] for one in figures["ledger"])),
+        str(sum(one["requests"] for one in figures["ledger"] if one["role"] != "student")),
         str(funnel["drafts"]),
         str(funnel["kept"]) + (" (short)" if figures["short"] else ""),
         f"{funnel['kept'] / funnel['drafts']:.0%}",
