@@ -19,9 +19,9 @@ from asft.train.methods import Lora
 
 STEP = 16
 """Examples of an optimiser step."""
-AT_ONCE_ON_CPU = 2
 LARGE_ON_CPU = 30_000_000
-"""From so many parameters on, bfloat16 is faster on a CPU that multiplies it."""
+"""From so many parameters on, a CPU is faster with two examples at once than with four, and with bfloat16
+where it multiplies that."""
 LENGTH = 1024
 """So many tokens an example is taken to have where `max_length` does not say, as settings are made before
 there is data."""
@@ -93,9 +93,14 @@ def _precision(sft: Mapping[str, Any], hardware: Hardware, shape: Shape | None) 
     if "bf16" in sft or "fp16" in sft:
         return {"bf16": False, "fp16": False}
     if hardware.device == "cpu":
-        large = shape is not None and shape.parameters >= LARGE_ON_CPU and not shape.quantised
-        return {"bf16": hardware.bf16 and large, "fp16": False}
+        plain = shape is not None and not shape.quantised
+        return {"bf16": hardware.bf16 and plain and _large(shape), "fp16": False}
     return {"bf16": hardware.bf16, "fp16": not hardware.bf16}
+
+
+def _large(shape: Shape | None) -> bool:
+    """Whether a student is large for a CPU."""
+    return shape is not None and shape.parameters >= LARGE_ON_CPU
 
 
 def _batching(sft: Mapping[str, Any], at_once: int) -> dict[str, int]:
@@ -107,7 +112,9 @@ def _batching(sft: Mapping[str, Any], at_once: int) -> dict[str, int]:
 
 def _fitting(hardware: Hardware, shape: Shape | None, length: int, *, full: bool) -> tuple[bool, int]:
     """Whether activations are computed twice, and how many examples there is room for at once."""
-    most = AT_ONCE_ON_CPU if hardware.device == "cpu" else STEP
+    most = STEP
+    if hardware.device == "cpu":
+        most = 2 if _large(shape) else 4
     if shape is None:
         return False, most
     sizes = [size for size in (16, 8, 4, 2, 1) if size <= most]

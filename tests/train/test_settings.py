@@ -27,10 +27,10 @@ def twice(to_trl: dict[str, Any]) -> bool:
     return bool(to_trl.get("activation_checkpointing", to_trl.get("gradient_checkpointing")))
 
 
-def test_a_small_student_on_a_cpu_is_trained_in_float32_two_examples_at_once() -> None:
+def test_a_small_student_on_a_cpu_is_trained_in_float32_four_examples_at_once() -> None:
     found = given(CPU, POCKET)
     assert (found["bf16"], found["fp16"], found["use_cpu"]) == (False, False, True)
-    assert (found["per_device_train_batch_size"], found["gradient_accumulation_steps"]) == (2, 8)
+    assert (found["per_device_train_batch_size"], found["gradient_accumulation_steps"]) == (4, 4)
     assert (found["train_sampling_strategy"], found["padding_free"]) == ("random", False)
     assert not twice(found)
 
@@ -38,6 +38,7 @@ def test_a_small_student_on_a_cpu_is_trained_in_float32_two_examples_at_once() -
 def test_a_large_student_on_a_cpu_is_trained_in_bfloat16_where_the_processor_multiplies_it() -> None:
     large = replace(HALF_A_BILLION, half=False)
     assert given(CPU, large)["bf16"]
+    assert given(CPU, large)["per_device_train_batch_size"] == 2
     assert not given(replace(CPU, bf16=False), large)["bf16"]
     assert not given(CPU, replace(large, quantised=True))["bf16"]
     assert not given(CPU, None)["bf16"]
