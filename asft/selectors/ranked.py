@@ -36,8 +36,8 @@ class Top:
 class Random:
     """Any seed, scored or not, with equal chances: what every other selector has to beat."""
 
-    over: Literal["round", "run"] = "round"
-    """round: a new order is drawn for each round. run: there is one, and a round goes on where the one before
+    over: Literal["run"] | None = None
+    """None: a new order is drawn for each round. run: there is one, and a round goes on where the one before
     stopped, so that no seed comes again before all have come, and several rounds use the seeds that one round
     of their size would use, in its order."""
     max_draws: Draws | None = None

@@ -115,7 +115,7 @@ def test_a_recipe_keeps_the_names_of_the_selectors_inside() -> None:
     assert reading.parts["settings"]["selector"] == {
         "use": "composition",
         "first": {"use": "top", "max_draws": None},
-        "then": {"use": "random", "over": "round", "max_draws": None},
+        "then": {"use": "random", "over": None, "max_draws": None},
         "pool": "5x",
         "max_draws": None,
     }
