@@ -521,7 +521,8 @@ def test_a_damaged_file_of_a_finished_step_is_told_with_what_to_type_which_pays_
     assert digests(out) == digests(whole)
     assert (out / "round-01" / "train.manifest.json").stat().st_mtime_ns == first
     with Journal(out / "journal.sqlite") as journal, Journal(whole / "journal.sqlite") as other:
-        assert journal.sums("paid") == other.sums("paid")
+        calls = [[row for row in one.sums("paid") if row.role != "student"] for one in (journal, other)]
+    assert calls[0] == calls[1]
 
 
 # Ends

@@ -16,8 +16,11 @@ from asft.steps.line import Line
 def summarise(line: Line, number: int) -> dict[str, Any]:
     """What the round was, in figures; made again whenever the run goes on, from the other files."""
     path = line.dir.file(number, "summary.json")
+    ledger = [dataclasses.asdict(row) for row in line.journal.sums() if row.round == number]
     # Where the journal was lost, what its calls cost is known from before, and is not nothing.
-    ledger = [dataclasses.asdict(row) for row in line.journal.sums() if row.round == number] or _known(path)
+    if not _asked(ledger):
+        known = _known(path)
+        ledger = known if _asked(known) else ledger
     figures: dict[str, Any] = {
         "round": number,
         "evaluate": {
@@ -36,6 +39,11 @@ def summarise(line: Line, number: int) -> dict[str, Any]:
         figures["train"] = read_json(line.dir.file(number, "train.json"))
     write_json(path, figures)
     return figures
+
+
+def _asked(ledger: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether it has a call of a teacher or judge; the student's own lines are put down anew."""
+    return any(row["role"] != "student" for row in ledger)
 
 
 def _known(path: Path) -> Any:
