@@ -1,9 +1,7 @@
 """What TRL does slowly, done faster: the same steps, but for rounding.
 
 - The examples of a step are sorted by length before they are cut into batches, so that less is padding.
-- On a CPU the head is run on the tokens that count alone (see `loss`).
-- On a CPU products of float32 matrices are left to oneDNN. On a processor with AMX it rounds their inputs to
-  bfloat16; on one without it computes as before, and on AMD's twice as fast as MKL.
+- On a CPU the head is run on the tokens that count alone, and attention to few is made at once (see `loss`).
 - On a GPU examples that are laid end to end get the attention that keeps them apart.
 """
 
@@ -11,7 +9,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-import torch
 from accelerate.data_loader import SeedableRandomSampler
 from torch.utils.data import RandomSampler, Sampler
 
@@ -27,7 +24,6 @@ def quick(trainer: Any, hardware: Hardware) -> Iterator[None]:
         trainer._get_train_sampler = lambda dataset: _sorting(trainer, plain, dataset)
         undone.callback(setattr, trainer, "_get_train_sampler", plain)
         if hardware.device == "cpu":
-            undone.enter_context(_by_onednn())
             undone.enter_context(on_answers(trainer.model, trainer.train_dataset[0]["input_ids"]))
         elif trainer.args.padding_free and hardware.attention is not None:
             undone.enter_context(_attending(trainer.model, hardware.attention))
@@ -64,21 +60,6 @@ class ByLength(Sampler[int]):
         """Passed on to the sampler whose order it is."""
         if hasattr(self._order, "set_epoch"):
             self._order.set_epoch(epoch)
-
-
-@contextmanager
-def _by_onednn() -> Iterator[None]:
-    # Not in every release of torch that asft runs with.
-    matmul = getattr(torch.backends.mkldnn, "matmul", None)
-    if matmul is None:
-        yield
-        return
-    before = matmul.fp32_precision
-    matmul.fp32_precision = "bf16"
-    try:
-        yield
-    finally:
-        matmul.fp32_precision = before
 
 
 @contextmanager

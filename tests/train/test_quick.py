@@ -126,13 +126,6 @@ def test_training_is_what_it_would_be_without_but_for_rounding(
     assert losses[0] == pytest.approx(losses[1], abs=1e-3)
 
 
-def test_afterwards_products_of_matrices_are_made_as_before(tmp_path: Path) -> None:
-    mkldnn: Any = torch.backends.mkldnn
-    before = mkldnn.matmul.fp32_precision
-    train.train(student.load(student.Student(), "cpu"), examples(), tmp_path, sft={"max_steps": 1})
-    assert mkldnn.matmul.fp32_precision == before
-
-
 def test_the_same_seed_gives_the_same_adapter_in_bfloat16(tmp_path: Path) -> None:
     base = student.load(student.Student(), "cpu")
     weights = []
