@@ -41,7 +41,7 @@ class _Looked:
     validation: tuple[Example, ...]
     """What is held out of the pool."""
     prompt: tuple[Message, ...]
-    """The first request."""
+    """The first request; empty where the writer asks nobody."""
     teacher: str
     """What the teacher says of itself."""
     judge: str
@@ -85,7 +85,7 @@ def check(reading: Reading) -> str:
         + ("unknown (no prices)" if prices is None else f"{prices.most(asked.whole).quantize(CENT)} USD"),
         *_computes(recipe, looked),
         "",
-        "The first prompt:",
+        "The first prompt:" if looked.prompt else "The writer asks nobody.",
         *(f"  [{m.role}] {line}".rstrip() for m in looked.prompt for line in m.content.splitlines()),
         "",
         *(warnings or ["Nothing is wrong with this recipe."]),
@@ -286,7 +286,7 @@ def _reach(role: str, teacher: Teacher) -> list[str]:
 
 
 def _first_prompt(writer: Writer, context: Context, problems: list[str]) -> tuple[Message, ...]:
-    """The first request about the first seed that there is one about."""
+    """The first request about the first seed that there is one about; none where the writer asks nobody."""
     reason = ""
     for seed in context.seeds:
         script = writer.write(ceilings.pick_of(seed), context, random.Random(0))
@@ -294,6 +294,8 @@ def _first_prompt(writer: Writer, context: Context, problems: list[str]) -> tupl
             requests = next(script)
         except StopIteration as end:
             draft = end.value
+            if isinstance(draft, Draft) and draft.example is not None:
+                return ()
             reason = reason or (draft.reason if isinstance(draft, Draft) else "")
             continue
         except AsftError as error:

@@ -189,6 +189,13 @@ def test_what_filters_measure_of_drafts_is_told() -> None:
     assert "  of drafts: own" in shown(criterion={"use": "loss"}, filters=filters)
 
 
+def test_a_writer_that_asks_nobody_is_right_as_it_is() -> None:
+    told = shown(writer={"use": "reference"}, criterion={"use": "unscored"}, selector={"use": "random"})
+    assert "The writer asks nobody." in told
+    assert "Nothing is wrong with this recipe." in told
+    assert numbers(told, "  requests  ") == [0]
+
+
 def test_a_judge_that_nobody_asks_is_told() -> None:
     text = shown(criterion={"use": "loss"}, judge=paid())
     assert "Warning: judge: no criterion, selector or filter asks it" in text

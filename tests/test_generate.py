@@ -258,3 +258,13 @@ def test_a_recipe_without_selector_and_criterion_is_enough(
     # Scores without a criterion are a mistake.
     assert main([*command, "--set", "selector.use=top"]) == 1
     assert "criterion: a section with `use` is wanted" in capsys.readouterr().err
+
+
+def test_a_recipe_that_extends_another_is_read_and_kept_whole(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text(yaml.safe_dump(NANO))
+    path = tmp_path / "mine.yaml"
+    path.write_text("extends: base.yaml\nper_round: 3\nselector: {use: softmax}\n")
+    out = tmp_path / "out"
+    assert main(["generate", str(path), "--out", str(out), "--format", "chat"]) == 0
+    assert read_json(out / "recipe.lock.json")["selector"]["use"] == "softmax"
+    assert yaml.safe_load((out / "recipe.yaml").read_text())["writer"] == NANO["writer"]

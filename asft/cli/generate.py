@@ -36,7 +36,7 @@ def add(commands: Any) -> None:
 
 
 def _generate(arguments: argparse.Namespace, given: list[str]) -> int:
-    from asft import check, generate
+    from asft import check, generate, recipe
     from asft.generate.data import FORMS
     from asft.progress import Progress
     from asft.report.wording import plural, whole
@@ -49,7 +49,7 @@ def _generate(arguments: argparse.Namespace, given: list[str]) -> int:
     if not (out / "run.json").exists():
         for warning in check.start(reading):
             print(f"asft: warning: {warning}", file=sys.stderr)
-    source = arguments.recipe.read_text(encoding="utf-8")
+    source = recipe.source(arguments.recipe)
     source = "".join(f"# --set {override}\n" for override in overrides) + source
     made = generate.generate(
         reading.recipe(),

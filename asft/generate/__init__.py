@@ -10,8 +10,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from asft import measurements
 from asft import recipe as recipes
 from asft.errors import RunError
@@ -51,14 +49,10 @@ class Generated:
 def look(path: Path, overrides: Sequence[str]) -> recipes.Reading:
     """Read a recipe, in which selector and criterion may be missing. Raises RecipeError."""
     ours: Iterable[str] = ()
-    try:
-        given = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
-        given = None  # `recipes.look` says what is wrong with it.
-    if isinstance(given, dict):
-        named = {*given, *(override.partition("=")[0].partition(".")[0].strip() for override in overrides)}
-        if not named & {*DEFAULTS}:
-            ours = [f"{key}={value}" for key, value in DEFAULTS.items()]
+    named = {*recipes.joined(path)}
+    named |= {override.partition("=")[0].partition(".")[0].strip() for override in overrides}
+    if not named & {*DEFAULTS}:
+        ours = [f"{key}={value}" for key, value in DEFAULTS.items()]
     return recipes.look(path, [*ours, *overrides])
 
 

@@ -53,6 +53,7 @@ __all__ = [
     "WeightOptions",
     "When",
     "WorkerOptions",
+    "joined",
     "load",
     "look",
     "look_at",
