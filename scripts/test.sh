@@ -20,4 +20,5 @@ step "ruff check" "$bin/ruff" check
 step "ruff format --check" "$bin/ruff" format --check
 step "mypy --strict" "$bin/mypy"
 echo "pytest${ASFT_DATA:+ with ASFT_DATA=$ASFT_DATA}"
-"$bin/python" -m pytest "$@"
+# One process for each core; neighbours stay together, since what a file's tests share is made in each process.
+"$bin/python" -m pytest -n auto --maxprocesses 8 --dist worksteal "$@"
