@@ -17,6 +17,7 @@ import ctypes
 import json
 import os
 import random
+import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext, suppress
@@ -264,7 +265,10 @@ def case(name: str, dtype: str, count: int, prefix: int, device: str) -> Case:
 
 def gsm8k() -> list[tuple[str, str]]:
     """Questions and answers of the train split."""
-    file = Path(os.environ["ASFT_DATA"]) / "gsm8k" / "train.jsonl"
+    folder = os.environ.get("ASFT_DATA")
+    if not folder:
+        sys.exit("ASFT_DATA is not set: it names the folder that holds gsm8k/train.jsonl")
+    file = Path(folder) / "gsm8k" / "train.jsonl"
     lines = map(json.loads, file.read_text("utf-8").splitlines())
     return [(line["question"], line["answer"]) for line in lines]
 
