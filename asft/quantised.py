@@ -1,4 +1,4 @@
-"""Students whose weights take 4 bits (NF4) or 8, by bitsandbytes, which is imported for them alone.
+"""Students whose weights take 4 bits (NF4) or 8, by bitsandbytes, which asft imports for them alone.
 
 Head and embeddings stay as they are. Two faults of bitsandbytes 0.50 on CPUs are kept away from: with
 AVX512-BF16 the first forward without gradients repacks NF4 weights for good, and gradients are silently wrong
@@ -15,6 +15,11 @@ from asft.errors import DataError
 
 Quantised = Literal["nf4", "int8"]
 
+# It says with every batch that int8 rounds its inputs to float16; and, whenever peft imports it, that a
+# kernel which would be fetched from the hub is not there.
+for _chatty in ("bitsandbytes.autograd._functions", "bitsandbytes.backends.cpu.ops"):
+    logging.getLogger(_chatty).setLevel(logging.ERROR)
+
 
 def config(how: Quantised, device: str) -> Any:
     """What transformers loads a model with. Raises DataError where bitsandbytes is not installed."""
@@ -27,8 +32,6 @@ def config(how: Quantised, device: str) -> Any:
         )
     from transformers import BitsAndBytesConfig
 
-    # It says with every batch that int8 rounds its inputs to float16.
-    logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)
     if how == "int8":
         return BitsAndBytesConfig(load_in_8bit=True)
     dtype = torch.float32
