@@ -85,7 +85,8 @@ def load(student: Student, device: str | None = None) -> Loaded:
     """Load model and tokenizer; CUDA where there is one and `device` names no other.
 
     Weights keep their dtype, and are float32 on a CPU; those of a quantised student are rounded as they are
-    loaded. Raises DataError where they cannot be loaded.
+    loaded. None wants a gradient before it is trained: where one does, torch multiplies in another order, and
+    what was an adapter's base would give other last digits than before. Raises DataError where they cannot be loaded.
     """
     import torch
     from transformers import AutoTokenizer
@@ -101,12 +102,51 @@ def load(student: Student, device: str | None = None) -> Loaded:
             )
         model = _model(place(student.base), where, student.revision, student.quantise)
     except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise DataError(
-            f"student {student.base!r} cannot be loaded ({reason}); give a folder or a hub name"
-        ) from error
+        raise _unknown(student, error) from error
     base = Loaded(student=bare, model=model, tokenizer=_padding(tokenizer))
     return base if student.adapter is None else _put_on(base, student.adapter)
+
+
+def outline(student: Student) -> Loaded:
+    """A student without its weights, for whoever decodes with a model of its own.
+
+    Tokenizer, configuration, generation config and dtype are those that `load` gives, float32 where the
+    configuration tells no dtype; the model is on the device "meta", without an adapter. Raises DataError.
+    """
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+    whole = student.adapter is not None and is_whole(student.adapter)
+    source = student.adapter if student.adapter and whole else place(student.base)
+    revision = None if whole else student.revision
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(place(student.base), revision=student.revision)
+        config = AutoConfig.from_pretrained(source, revision=revision)
+        dtype = config.dtype if torch.cuda.is_available() else None
+        with torch.device("meta"):
+            model: Any = AutoModelForCausalLM.from_config(config, dtype=dtype or torch.float32)
+        model.generation_config = _generation_config(source, revision)
+    except (OSError, ValueError) as error:
+        raise _unknown(student, error) from error
+    return Loaded(student=student, model=model.eval(), tokenizer=_padding(tokenizer))
+
+
+def _generation_config(source: str, revision: str | None) -> Any:
+    """As transformers finds it for a model that it loads."""
+    from transformers import GenerationConfig
+
+    found: dict[str, Any] = {} if revision is None else {"revision": revision}
+    try:
+        return GenerationConfig.from_pretrained(source, **found)
+    except OSError:
+        return GenerationConfig.from_pretrained(
+            source, config_file_name="config.json", _from_model_config=True, **found
+        )
+
+
+def _unknown(student: Student, error: Exception) -> DataError:
+    reason = str(error).splitlines()[0]
+    return DataError(f"student {student.base!r} cannot be loaded ({reason}); give a folder or a hub name")
 
 
 def is_whole(folder: str) -> bool:

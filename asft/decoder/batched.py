@@ -8,6 +8,7 @@ from itertools import takewhile
 from typing import Any
 
 import torch
+import transformers
 from torch import Tensor
 from transformers import DynamicCache, GenerationMixin, LogitsProcessorList
 from transformers.cache_utils import DynamicLayer
@@ -77,6 +78,10 @@ class Batched:
             if progress:
                 progress(len(rows))
         return [rows[i] for i in range(len(jobs))]
+
+    def named(self) -> str:
+        """See `Decoder.named`."""
+        return f"transformers {transformers.__version__}"
 
 
 def _batch(jobs: Sequence[Job], left: Sequence[int], size: int) -> Sequence[int]:

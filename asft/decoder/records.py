@@ -78,6 +78,10 @@ class Decoder(Protocol):
         """
         ...
 
+    def named(self) -> str:
+        """What has decoded, and its version, such as "vLLM 0.32.0"; asked after `write`."""
+        ...
+
 
 def _floats(values: Sequence[float]) -> Floats:
     return np.array(values, dtype=np.float32)

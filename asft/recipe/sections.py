@@ -26,7 +26,7 @@ _task = partial(registry.written_out, "task")
 
 @plugin
 class StudentVLLM:
-    """`student.vllm`: how vLLM decodes for the student. Without `base_url` it runs inside this process."""
+    """`student.vllm`: how vLLM decodes for the student; by default, inside this process."""
 
     base_url: str | None = None
     """Of a vLLM server that runs already and sees the same files, such as http://127.0.0.1:8000/v1."""
@@ -34,16 +34,21 @@ class StudentVLLM:
     """The server's name for the student's base; None: the first model that it has."""
     key_env: str | None = None
     """Name of the environment variable with the server's API key; None: it wants none."""
+    python: str | None = None
+    """Interpreter of an environment with vLLM in it, where it runs as a server of its own while a step asks
+    it; None: inside this process."""
     gpu_memory_utilization: Annotated[float, Field(gt=0.0, le=1.0)] | None = None
-    """Share of the device's memory inside this process; None: half, as the student is there too."""
+    """Share of the device's memory for a vLLM that is started here; None: half in a run, where the student is
+    there too, and nine tenths in `asft eval`."""
     args: list[str] = Field(default_factory=list)
-    """Further flags inside this process, as `vllm serve` takes them."""
+    """Further flags for a vLLM that is started here, as `vllm serve` takes them."""
 
     def __post_init__(self) -> None:
         """Refuse what has no effect, what asft decides, and secrets."""
-        if self.base_url is not None and (self.args or self.gpu_memory_utilization):
+        if self.base_url is not None and (self.python or self.args or self.gpu_memory_utilization):
             raise ValueError(
-                "args and gpu_memory_utilization are for vLLM in this process; leave out base_url"
+                "python, args and gpu_memory_utilization are for a vLLM that is started here; leave out "
+                "base_url"
             )
         if self.base_url is None and (self.model or self.key_env):
             raise ValueError("model and key_env are for a server; give its base_url")
@@ -59,6 +64,11 @@ STUDENT_DECIDED = {
     "--gpu-memory-utilization": "the option `gpu_memory_utilization` says it",
     "--enable-lora": "asft says it when there is an adapter",
     "--max-lora-rank": "the adapter says it",
+    "--served-model-name": "asft decides it",
+    "--host": "asft decides it",
+    "--port": "asft decides it",
+    "--uds": "asft decides it",
+    "--api-key": "the server is this machine's alone, and a key would be in every file of the run",
     "--hf-token": "it would be in every file of the run; export HF_TOKEN",
 }
 """Flags that `student.vllm.args` cannot hold, and why."""

@@ -5,9 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from asft import decoder
-from asft.decoder.vllm.in_process import OwnVLLM
-from asft.decoder.vllm.served import Served
-from asft.recipe import StudentVLLM
+from asft.decoding import who_decodes
 from asft.rundir import read_json, write_json
 from asft.steps.line import Line, known_by
 from asft.student import Loaded
@@ -16,7 +14,7 @@ from asft.workers.ranks import Ranks
 FILE = "answers.json"
 """In the run directory: the limit that was found, and from what."""
 MEMORY = 0.5
-"""Of the device, for vLLM in this process: the student and its scorer are there, too."""
+"""Of the device, for a vLLM that is started here: the student and its scorer are there, too."""
 
 
 def limit(line: Line) -> int:
@@ -47,26 +45,10 @@ def limit(line: Line) -> int:
 
 @contextmanager
 def decoding(line: Line) -> Iterator[decoder.Decoder | None]:
-    """Who decodes; None: the student in memory. vLLM is started when it is first asked, and ends here."""
-    options = line.recipe.student
-    if options.decoder == "hf":
-        yield None
-        return
-    how = options.vllm or StudentVLLM()
-    made: OwnVLLM | Served
-    if how.base_url is not None:
-        made = Served(base_url=how.base_url, at_once=options.batch_size, model=how.model, key=how.key_env)
-    else:
-        made = OwnVLLM(
-            at_once=options.batch_size,
-            memory=how.gpu_memory_utilization or MEMORY,
-            args=how.args,
-            log=line.dir.path / "logs" / "student-vllm.log",
-        )
-    try:
-        yield made if line.ranks.count == 1 else AskedByFirst(by=made, ranks=line.ranks)
-    finally:
-        made.close()
+    """Who decodes in a step; None: the student in memory."""
+    log = line.dir.path / "logs" / "student-vllm.log"
+    with who_decodes(line.recipe.student, log, MEMORY) as made:
+        yield made if made is None or line.ranks.count == 1 else AskedByFirst(by=made, ranks=line.ranks)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,3 +76,7 @@ class AskedByFirst:
         rows = self.ranks.told(rows)
         begin = sum(map(len, asked[: self.ranks.rank]))
         return rows[begin : begin + len(jobs)]
+
+    def named(self) -> str:
+        """See `Decoder.named`."""
+        return self.by.named()

@@ -18,6 +18,7 @@ class Engine:
     def __init__(self, model: Any, options: argparse.Namespace) -> None:
         self.model = model
         self.options = options
+        self.model_config = SimpleNamespace(max_model_len=2048)
         self.params: list[SimpleNamespace] = []
         self.adapters: list[Any] = []
         self.running = True
@@ -78,7 +79,7 @@ def install(monkeypatch: pytest.MonkeyPatch, model: Any) -> list[Engine]:
 
     args = SimpleNamespace(add_cli_args=add_cli_args, from_cli_args=lambda options: options)
     parts: dict[str, dict[str, Any]] = {
-        "vllm": {},
+        "vllm": {"__version__": "0.0.fake"},
         "vllm.inputs": {"tokens_input": lambda ids: {"prompt_token_ids": ids}},
         "vllm.lora": {},
         "vllm.lora.request": {"LoRARequest": SimpleNamespace},

@@ -62,6 +62,9 @@ def test_a_special_token_as_a_stop_string_ends_an_answer_though_no_text_shows_it
             ids = pocket.tokenizer("12", add_special_tokens=False)["input_ids"]
             return [decoder.Row(token_ids=[*ids, special, *ids])]
 
+        def named(self) -> str:
+            return "fixed"
+
     [found] = decoder.answer(pocket, PROMPTS[:1], by=Fixed(), stop=["<|user|>"])
     assert (found.text, found.finish) == ("12", "stop")
     assert decoder.answer(pocket, PROMPTS[:1], by=Fixed())[0].text == "1212"

@@ -1,18 +1,34 @@
 """Stands in for `vllm.entrypoints.openai.api_server`: its flags, its paths, and a process to leave behind.
 
 FAKE_VLLM in the environment makes it fail: "dies" at its start, "deaf" so that it is never ready, "mortal" so
-that it dies at its first question.
+that it dies at its first question. FAKE_VLLM_ANSWERS names a JSON file with the token ids of its answers to
+prompts of token ids, by these ids with spaces between them.
 """
 
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 FAULT = os.environ.get("FAKE_VLLM", "")
+ANSWERS = os.environ.get("FAKE_VLLM_ANSWERS")
+LONGEST = 1024
+"""What the model takes, in tokens of prompt and answer together."""
+
+
+def installed(folder: Path) -> str:
+    """A folder for PYTHONPATH, with this file where vLLM's server is."""
+    package = folder / "vllm" / "entrypoints" / "openai"
+    package.mkdir(parents=True)
+    shutil.copy(__file__, package / "api_server.py")
+    for part in (package, package.parent, package.parent.parent):
+        (part / "__init__.py").touch()
+    return str(folder)
 
 
 def main() -> None:
@@ -29,12 +45,17 @@ def main() -> None:
     worker = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
     print("worker:", worker.pid, flush=True)
     names = [given.served_model_name, given.lora_modules.partition("=")[0]]
+    answers = json.loads(Path(ANSWERS).read_text("utf-8")) if ANSWERS else {}
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            self.answer({"data": [] if FAULT == "deaf" else [{"id": name} for name in names if name]})
+            if self.path == "/version":
+                self.answer({"version": "0.0.fake"})
+                return
+            there = [{"id": name, "max_model_len": LONGEST} for name in names if name]
+            self.answer({"data": [] if FAULT == "deaf" else there})
 
         def do_POST(self) -> None:
             print("POST", self.path, flush=True)
@@ -46,6 +67,19 @@ def main() -> None:
                 print("the engine core is dead", flush=True)
                 os._exit(1)
             asked = json.loads(body)
+            if self.path == "/v1/load_lora_adapter":
+                names.append(asked["lora_name"])
+                self.answer({})
+                return
+            if self.path == "/v1/completions":
+                print("asked:", json.dumps(asked), flush=True)
+                ids = answers[" ".join(map(str, asked["prompt"]))]
+                found = {
+                    "tokens": [f"token_id:{token}" for token in ids],
+                    "token_logprobs": [-0.5] * len(ids),
+                }
+                self.answer({"choices": [{"text": "?", "logprobs": found}]})
+                return
             text = f"{asked['model']} says {asked['messages'][-1]['content']}"
             message = {"role": "assistant", "content": text}
             self.answer(

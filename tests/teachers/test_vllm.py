@@ -23,21 +23,16 @@ from asft.student import POCKET
 from asft.teachers.openai import OpenAI
 from asft.teachers.vllm import VLLM
 from asft.types import Message, Reply, Request, Sampling, Sleeper
+from tests.teachers import fake_vllm_server
 
 HAS_VLLM = find_spec("vllm") is not None
-SERVER = Path(__file__).with_name("fake_vllm_server.py")
 ASKED = Request(messages=(Message(role="user", content="hello"),), sampling=Sampling(max_tokens=20), draw=2)
 
 
 @pytest.fixture
 def fake(tmp_path: Path) -> dict[str, str]:
     """The environment in which the fake is vLLM's server."""
-    package = tmp_path / "fake" / "vllm" / "entrypoints" / "openai"
-    package.mkdir(parents=True)
-    shutil.copy(SERVER, package / "api_server.py")
-    for folder in (package, package.parent, package.parent.parent):
-        (folder / "__init__.py").touch()
-    return {"PYTHONPATH": str(tmp_path / "fake")}
+    return {"PYTHONPATH": fake_vllm_server.installed(tmp_path / "fake")}
 
 
 @pytest.fixture

@@ -145,10 +145,14 @@ def test_a_server_is_asked_by_the_first_for_all(pocket: Loaded) -> None:
             asked.append([job.prompt[0] for job in jobs])
             return [Row(token_ids=[job.prompt[0]] * 2) for job in jobs]
 
+        def named(self) -> str:
+            return "echo"
+
     def work(ranks: Ranks) -> list[list[int]]:
         by = AskedByFirst(by=Echo(), ranks=ranks)
         jobs = [Job(prompt=(number,)) for number in range(ranks.rank)]
         rows = by.write(pocket, jobs, max_new_tokens=2, stats=False, progress=None)
+        assert by.named() == "echo"
         return [row.token_ids for row in rows]
 
     assert in_threads(3, work) == [[], [[0, 0]], [[0, 0], [1, 1]]]

@@ -7,16 +7,11 @@ from pathlib import Path
 
 from asft.decoder.records import Job, Row
 from asft.decoder.vllm import sampling
+from asft.decoder.vllm.starting import READY_WITHIN, TIMEOUT, Start, adapter
 from asft.errors import FatalError
-from asft.student import Loaded, is_whole, place
+from asft.student import Loaded
 from asft.teachers.vllm import INSTALL
 from asft.teachers.vllm.in_process import InProcess
-from asft.teachers.vllm.settings import rank_flag
-
-READY_WITHIN = 900.0
-"""Seconds that it has to start."""
-TIMEOUT = 600.0
-"""Seconds that an answer has."""
 
 
 class OwnVLLM:
@@ -29,8 +24,7 @@ class OwnVLLM:
         self._args = args
         self._log = log
         self._engine: InProcess | None = None
-        self._model: list[str] = []
-        self._ranks = 0
+        self._start: Start | None = None
         self._adapters: dict[str, int] = {}
 
     def write(
@@ -44,6 +38,12 @@ class OwnVLLM:
     ) -> list[Row]:
         """See `Decoder.write`. Raises FatalError where vLLM is missing, does not start, or dies."""
         return asyncio.run(self._write(loaded, jobs, max_new_tokens, stats, progress))
+
+    def named(self) -> str:
+        """See `Decoder.named`."""
+        import vllm
+
+        return f"vLLM {vllm.__version__}"
 
     def close(self) -> None:
         """End it; does nothing where it does not run."""
@@ -60,11 +60,11 @@ class OwnVLLM:
         progress: Callable[[int], None] | None,
     ) -> list[Row]:
         engine = await self._started(loaded)
-        folder = _adapter(loaded)
-        adapter = None
+        folder = adapter(loaded)
+        worn = None
         if folder is not None:
             number = self._adapters.setdefault(folder, len(self._adapters) + 1)
-            adapter = number, Path(folder).resolve()
+            worn = number, Path(folder).resolve()
         places = asyncio.Semaphore(self._at_once)
         done = 0
 
@@ -72,7 +72,7 @@ class OwnVLLM:
             nonlocal done
             fields = {**sampling(loaded, job, max_new_tokens), "logprobs": 0 if stats else None}
             async with places:
-                answer = await engine.write(job.prompt, fields, adapter)
+                answer = await engine.write(job.prompt, fields, worn)
             ids = list(answer.token_ids)
             chosen = zip(ids, answer.logprobs, strict=True) if stats else ()
             done += 1
@@ -85,18 +85,19 @@ class OwnVLLM:
     async def _started(self, loaded: Loaded) -> InProcess:
         """The engine, started where it does not run, and anew for another model or an adapter that it has no
         room for."""
-        adapter = _adapter(loaded)
-        rank = 0 if adapter is None else int(rank_flag(Path(adapter)))
-        model = _model(loaded)
-        if self._engine is not None and model == self._model and rank <= self._ranks:
+        wanted = Start.of(loaded)
+        if self._engine is not None and self._start is not None and self._start.serves(wanted):
             return self._engine
         if self._engine is not None:
             await self._engine.stop()
         if find_spec("vllm") is None:
-            raise FatalError(f"decoder: vllm: vLLM is not installed here; {INSTALL}, or take `decoder: hf`")
+            raise FatalError(
+                f"decoder: vllm: vLLM is not installed here; {INSTALL}, name the interpreter that has it as "
+                "student.vllm.python, or take `decoder: hf`"
+            )
         self._engine = None
         engine = InProcess(
-            flags=[*self._flags(loaded), *(_lora(rank) if rank else [])],
+            flags=wanted.flags(self._memory, self._args),
             adapter=None,
             sampling={},
             template={},
@@ -104,33 +105,5 @@ class OwnVLLM:
             ready_within=READY_WITHIN,
         )
         await engine.start(self._log)
-        self._engine, self._model, self._ranks = engine, model, rank
+        self._engine, self._start = engine, wanted
         return engine
-
-    def _flags(self, loaded: Loaded) -> list[str]:
-        flags = [*_model(loaded), "--dtype", str(loaded.model.dtype).removeprefix("torch.")]
-        if loaded.model.device.type == "cpu":
-            # In pieces, a prompt of a request with a seed ends a CPU's engine: its generators have no offset.
-            flags.append("--no-enable-chunked-prefill")
-        else:
-            flags += ["--gpu-memory-utilization", str(self._memory)]
-        return [*flags, *self._args]
-
-
-def _adapter(loaded: Loaded) -> str | None:
-    """The folder of the student's adapter, where it has one."""
-    folder = loaded.student.adapter
-    return None if folder is None or is_whole(folder) else folder
-
-
-def _model(loaded: Loaded) -> list[str]:
-    """Flags that name the model: the student's base, or what was trained whole."""
-    student = loaded.student
-    if student.adapter is not None and is_whole(student.adapter):
-        return ["--model", student.adapter]
-    revision = [] if student.revision is None else ["--revision", student.revision]
-    return ["--model", place(student.base), *revision]
-
-
-def _lora(rank: int) -> list[str]:
-    return ["--enable-lora", "--max-lora-rank", str(rank)]

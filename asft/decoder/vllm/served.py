@@ -3,7 +3,7 @@
 import contextlib
 import json
 import os
-import time
+import threading
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -37,6 +37,7 @@ class Served:
         self._model = model
         self._key = key
         self._loaded: list[str] = []
+        self._given_up = threading.Event()
         local = urllib.parse.urlsplit(base_url).hostname in LOCAL
         # A proxy of the environment leads nowhere from this machine to itself.
         proxies = [urllib.request.ProxyHandler({})] if local else []
@@ -52,11 +53,13 @@ class Served:
         progress: Callable[[int], None] | None,
     ) -> list[Row]:
         """See `Decoder.write`. Raises FatalError where the server cannot be asked."""
-        name = self._name(loaded)
+        name, most = self._model_of(loaded)
+        self._given_up.clear()
 
         def one(job: Job) -> Row:
+            room = max_new_tokens if most is None else min(max_new_tokens, max(1, most - len(job.prompt)))
             asked = {
-                **sampling(loaded, job, max_new_tokens),
+                **sampling(loaded, job, room),
                 **{"model": name, "prompt": list(job.prompt), "logprobs": 0},
                 "return_tokens_as_token_ids": True,
             }
@@ -65,17 +68,28 @@ class Served:
             ids = [int(token.removeprefix("token_id:")) for token in found["tokens"]]
             return Row(token_ids=ids, nll=[-value for value in found["token_logprobs"]] if stats else [])
 
-        with ThreadPoolExecutor(self._at_once) as threads:
-            futures = [threads.submit(one, job) for job in jobs]
-            try:
-                for done, future in enumerate(as_completed(futures), start=1):
-                    future.result()
-                    if progress:
-                        progress(done)
-            except BaseException:
-                threads.shutdown(wait=False, cancel_futures=True)
-                raise
+        threads = ThreadPoolExecutor(self._at_once)
+        futures = [threads.submit(one, job) for job in jobs]
+        try:
+            for done, future in enumerate(as_completed(futures), start=1):
+                future.result()
+                if progress:
+                    progress(done)
+        except BaseException:
+            # What is in flight is not waited for: it may take minutes, and whoever owns the server ends it.
+            self._given_up.set()
+            raise
+        finally:
+            threads.shutdown(wait=False, cancel_futures=True)
         return [future.result() for future in futures]
+
+    def named(self) -> str:
+        """See `Decoder.named`."""
+        try:
+            return f"vLLM {self._call('/version')['version']}"
+        except (FatalError, KeyError, TypeError):
+            # What stands before a server may pass on the paths of OpenAI's API alone.
+            return "vLLM, version unknown"
 
     def close(self) -> None:
         """Take out the adapters that were loaded."""
@@ -85,10 +99,11 @@ class Served:
                 self._call("/v1/unload_lora_adapter", {"lora_name": name})
         self._loaded.clear()
 
-    def _name(self, loaded: Loaded) -> str:
-        """What the server is asked by: the base, or the adapter, which is loaded where it is not there.
+    def _model_of(self, loaded: Loaded) -> tuple[str, int | None]:
+        """What the server is asked by, and how many tokens prompt and answer may have, where it tells.
 
-        Raises FatalError for a whole model, which no server takes in while it runs.
+        That is the base, or the adapter, which is loaded where it is not there. Raises FatalError for a whole
+        model, which no server takes in while it runs.
         """
         folder = loaded.student.adapter
         if folder is not None and is_whole(folder):
@@ -96,16 +111,17 @@ class Served:
                 f"the student's vLLM server, {self._root}: {folder} holds a whole model, and a server that "
                 "runs takes in adapters alone; leave out student.vllm.base_url"
             )
-        there = self._call("/v1/models")["data"]
+        there = {model["id"]: model for model in self._call("/v1/models")["data"]}
+        base = self._model or next(iter(there))
+        most = there.get(base, {}).get("max_model_len")
         if folder is None:
-            first: str = self._model or there[0]["id"]
-            return first
+            return base, most
         name = f"asft-{digest(Path(folder))[:16]}"
-        if name not in [model["id"] for model in there]:
+        if name not in there:
             asked = {"lora_name": name, "lora_path": str(Path(folder).resolve())}
             self._call("/v1/load_lora_adapter", asked)
             self._loaded.append(name)
-        return name
+        return name, most
 
     def _call(self, path: str, body: Any = None) -> Any:
         """Its answer, read as JSON where it is that. Raises FatalError."""
@@ -118,9 +134,8 @@ class Served:
                 passing = error.code in PASSING
             except (urllib.error.URLError, OSError) as error:
                 told, passing = str(getattr(error, "reason", error)), True
-            if not passing or wait is None:
+            if not passing or wait is None or self._given_up.wait(wait):
                 break
-            time.sleep(wait)
         if secret:
             # Some servers repeat it.
             told = told.replace(secret, "***")

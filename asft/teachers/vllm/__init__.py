@@ -161,7 +161,7 @@ class VLLM:
                     f"vLLM is not installed here; {INSTALL}, or name an interpreter that has it as `python`"
                 )
         else:
-            self._ask_interpreter()
+            look_for_vllm(self.python or sys.executable, self.environment)
         worn = f" with the adapter {self.adapter}" if self.adapter else ""
         where = "in this process" if self.mode == "in_process" else "as a server of its own"
         return f"{self.model}{worn}, by vLLM {where}; between rounds: {self.between_rounds}"
@@ -282,16 +282,15 @@ class VLLM:
             return Path(self._temporary[-1])
         return logs
 
-    def _ask_interpreter(self) -> None:
-        look = "import importlib.util, sys; sys.exit(importlib.util.find_spec('vllm') is None)"
-        python = self.python or sys.executable
-        try:
-            found = subprocess.run(
-                [python, "-c", look], env={**os.environ, **self.environment}, capture_output=True, check=False
-            )
-        except OSError as error:
-            raise FatalError(
-                f"python: {python} cannot be run ({error.strerror}); name an interpreter"
-            ) from None
-        if found.returncode:
-            raise FatalError(f"vLLM is not installed for {python}; {INSTALL} there")
+
+def look_for_vllm(python: str, environment: Mapping[str, str]) -> None:
+    """Raises FatalError where an interpreter cannot be run, or has no vLLM; `environment`: more variables."""
+    look = "import importlib.util, sys; sys.exit(importlib.util.find_spec('vllm') is None)"
+    try:
+        found = subprocess.run(
+            [python, "-c", look], env={**os.environ, **environment}, capture_output=True, check=False
+        )
+    except OSError as error:
+        raise FatalError(f"python: {python} cannot be run ({error.strerror}); name an interpreter") from None
+    if found.returncode:
+        raise FatalError(f"vLLM is not installed for {python}; {INSTALL} there")

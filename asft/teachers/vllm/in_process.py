@@ -127,6 +127,8 @@ class InProcess:
     ) -> Any:
         """vLLM's own output for token ids, as SamplingParams with these fields give it; raises as `reply`.
 
+        Its `max_tokens` are fewer where the model does not take as many behind the prompt.
+
         `adapter`: a number above 0 that is this folder's for as long as it runs, and the folder.
         """
         return await self._within(self._write, prompt, sampling, adapter)
@@ -263,7 +265,11 @@ class InProcess:
     ) -> Any:
         from vllm.sampling_params import RequestOutputKind, SamplingParams
 
-        params = SamplingParams(**sampling, output_kind=RequestOutputKind.FINAL_ONLY)
+        room = max(1, self._engine.model_config.max_model_len - len(prompt))
+        params = SamplingParams(
+            **{**sampling, "max_tokens": min(sampling["max_tokens"], room)},
+            output_kind=RequestOutputKind.FINAL_ONLY,
+        )
         [answer] = (await self._output(list(prompt), params, adapter)).outputs
         return answer
 

@@ -115,9 +115,13 @@ class Server:
         try:
             return await self._asks().reply(request)
         except RetryableError:
-            if self._has_ended():
-                raise FatalError(self._told("has ended in the middle of its work")) from None
+            self.look()
             raise
+
+    def look(self) -> None:
+        """Raises FatalError with the end of its log where it has died."""
+        if self._has_ended():
+            raise FatalError(self._told("has ended in the middle of its work"))
 
     async def sleep(self) -> bool:
         """Have it give back the memory of its device; False where it cannot."""
