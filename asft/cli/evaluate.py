@@ -1,7 +1,10 @@
 """`asft eval`: accuracy of a model, or of a run's last student, on a task."""
 
 import argparse
-from collections.abc import Mapping
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +12,9 @@ from asft.errors import RecipeError
 
 DEFAULTS: Mapping[str, Any] = {"max_new_tokens": 256, "batch_size": 64}
 """Where neither the command line nor a run says it."""
+MEMORY = 0.9
+"""Share of the device's memory for a vLLM that is started here: nothing else is on it."""
+LOG = "student-vllm.log"
 
 
 def add(commands: Any) -> None:
@@ -35,6 +41,16 @@ def add(commands: Any) -> None:
     parser.add_argument("--max-new-tokens", type=int, metavar="N", help="where answers are cut off")
     parser.add_argument("--batch-size", type=int, metavar="N", help="answers that are written at once")
     parser.add_argument(
+        "--decoder", help="hf or vllm: who writes the answers (default: as the run's recipe says it, else hf)"
+    )
+    parser.add_argument(
+        "--vllm",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="an option of vLLM, as under student.vllm in a recipe: python, base_url, args, ...",
+    )
+    parser.add_argument(
         "--by", help="answers, likelihood or mean_likelihood; the last two for a task with choices"
     )
     parser.add_argument("--k", type=int, help="answers that are drawn beside the greedy one: pass@k, maj@k")
@@ -46,14 +62,15 @@ def add(commands: Any) -> None:
     parser.add_argument("--stop", action="append", metavar="TEXT", help="a text before which answers end")
     parser.add_argument("--least-group", type=int, metavar="N", help="items from which a group counts")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write each item to this JSON lines file")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to this file")
     parser.set_defaults(call=_evaluate)
 
 
 def _evaluate(arguments: argparse.Namespace, given: list[str]) -> int:
-    from asft import evaluate, student
+    from asft import decoding, evaluate, student
     from asft.progress import Progress
     from asft.report import evaluated
-    from asft.rundir import write_jsonl
+    from asft.rundir import write_json, write_jsonl
 
     which = student.of(arguments.model)
     settings = _run(Path(arguments.model))
@@ -65,34 +82,56 @@ def _evaluate(arguments: argparse.Namespace, given: list[str]) -> int:
     seed = arguments.seed if arguments.seed is not None else settings.get("seed", 0)
     whole = task.load("test") if options.shots else ()
     asking = evaluate.asking_by(options, task.load("seed") if options.shots else (), whole, seed)
-    told = {key: value for key, value in settings.get("student", {}).items() if value is not None}
-    of_student = {**DEFAULTS, **told}
-    max_new_tokens = _count("--max-new-tokens", arguments.max_new_tokens, of_student["max_new_tokens"])
+    of_student = _of_student(settings, options, arguments)
+    max_new_tokens = of_student.max_new_tokens or DEFAULTS["max_new_tokens"]
     progress = Progress()
-    loaded = student.load(which)
-    progress.start("evaluate", len(examples) * evaluate.passes(options))
-    rows = evaluate.evaluate(
-        loaded,
-        task,
-        examples,
-        options,
-        asking=asking,
-        seed=seed,
-        max_new_tokens=max_new_tokens,
-        batch_size=_count("--batch-size", arguments.batch_size, of_student["batch_size"]),
-        progress=progress.update,
-    )
-    progress.end()
-    found = {
-        **evaluate.summarise(rows, options.least_group),
-        "asked": evaluate.asked(loaded, examples, options, asking, max_new_tokens),
-    }
+    with _logs(Path(arguments.model)) as logs, decoding.who_decodes(of_student, logs / LOG, MEMORY) as by:
+        if by is not None and (of_student.vllm is None or of_student.vllm.base_url is None):
+            progress.say(f"vLLM is started; its log is {logs / LOG}")
+        loaded = student.load(which) if by is None else student.outline(which)
+        progress.start("evaluate", len(examples) * evaluate.passes(options))
+        rows = evaluate.evaluate(
+            loaded,
+            task,
+            examples,
+            options,
+            asking=asking,
+            seed=seed,
+            max_new_tokens=max_new_tokens,
+            batch_size=of_student.batch_size,
+            by=by,
+            progress=progress.update,
+        )
+        progress.end()
+        found = {
+            **evaluate.summarise(rows, options.least_group),
+            "asked": evaluate.asked(loaded, examples, options, asking, max_new_tokens, by),
+        }
     print(evaluated(found))
+    if arguments.json is not None:
+        arguments.json.parent.mkdir(parents=True, exist_ok=True)
+        write_json(arguments.json, found)
     if arguments.out is not None:
         arguments.out.parent.mkdir(parents=True, exist_ok=True)
         write_jsonl(arguments.out, rows)
         print(f"\nItems: {arguments.out}")
     return 0
+
+
+@contextmanager
+def _logs(folder: Path) -> Iterator[Path]:
+    """Where logs go: to those of a run; else to a folder of their own, which stays where something fails."""
+    if (folder / "run.json").is_file():
+        yield folder / "logs"
+        return
+    made = Path(tempfile.mkdtemp(prefix="asft-eval-"))
+    try:
+        yield made
+    except BaseException:
+        with suppress(OSError):
+            made.rmdir()
+        raise
+    shutil.rmtree(made)
 
 
 def _run(folder: Path) -> dict[str, Any]:
@@ -144,8 +183,38 @@ def _options(section: Mapping[str, Any], arguments: argparse.Namespace) -> Any:
     return made
 
 
-def _count(option: str, given: int | None, default: int) -> int:
-    count = default if given is None else given
-    if count < 1:
-        raise RecipeError(f"{option} {count}: a number of at least 1 is wanted")
-    return count
+def _of_student(settings: Mapping[str, Any], options: Any, arguments: argparse.Namespace) -> Any:
+    """How the student answers: as the run says it, with what the command line says in its place.
+
+    Raises RecipeError.
+    """
+    from asft import recipe, registry
+    from asft.recipe import StudentOptions
+
+    section = {key: value for key, value in settings.get("student", {}).items() if value is not None}
+    limits = {name: getattr(arguments, name) for name in DEFAULTS}
+    for name, value in limits.items():
+        if value is not None and value < 1:
+            option = f"--{name.replace('_', '-')}"
+            raise RecipeError(f"{option} {value}: a number of at least 1 is wanted")
+    said = {name: value for name, value in limits.items() if value is not None}
+    given = recipe.options(arguments.vllm, "--vllm")
+    if options.by != "answers":
+        if arguments.decoder is not None or given:
+            raise RecipeError(
+                f"--decoder and --vllm have no effect where nothing is written (by: {options.by}); leave "
+                "them out"
+            )
+        # Likelihoods are exact, whoever decodes in the run.
+        said["decoder"] = "hf"
+    elif arguments.decoder is not None:
+        said["decoder"] = arguments.decoder
+    made = {**DEFAULTS, **section, **said}
+    if made.get("decoder", "hf") == "hf":
+        made.pop("vllm", None)
+    if given:
+        made["vllm"] = {**(made.get("vllm") or {}), **given}
+    filled, wrong = registry.fill(StudentOptions, made)
+    if wrong:
+        raise RecipeError("\n".join(wrong))
+    return filled

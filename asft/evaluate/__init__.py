@@ -106,13 +106,25 @@ def passes(options: EvaluateOptions) -> int:
 
 
 def asked(
-    loaded: Loaded, examples: Sequence[Example], options: EvaluateOptions, asking: Asking, max_new_tokens: int
+    loaded: Loaded,
+    examples: Sequence[Example],
+    options: EvaluateOptions,
+    asking: Asking,
+    max_new_tokens: int,
+    by: decoder.Decoder | None = None,
 ) -> dict[str, Any]:
-    """How the student was asked: the prompt of the first example as it read it, and what it is made of."""
+    """How the student was asked: the prompt of the first example as it read it, what it is made of, and who
+    decoded the answers."""
     [prompt] = prompt_texts(loaded.tokenizer, [asking.prompt(example.prompt) for example in examples[:1]])
     samples = options.samples
     decoding: Mapping[str, Any] = (
-        {"max_new_tokens": max_new_tokens, "stop": list(asking.stop)} if options.by == "answers" else {}
+        {
+            "max_new_tokens": max_new_tokens,
+            "stop": list(asking.stop),
+            "decoder": (by or decoder.Batched()).named(),
+        }
+        if options.by == "answers"
+        else {}
     )
     return {
         "prompt": prompt,

@@ -8,27 +8,30 @@ import yaml
 from asft.errors import RecipeError
 
 
-def options(overrides: Iterable[str]) -> dict[str, Any]:
-    """Plain data from `key.path=value` alone. Raises RecipeError for one that cannot be read."""
+def options(overrides: Iterable[str], flag: str = "--set") -> dict[str, Any]:
+    """Plain data from `key.path=value` alone. Raises RecipeError for one that cannot be read.
+
+    `flag` is what they stand behind on the command line.
+    """
     given: dict[str, Any] = {}
     for written in overrides:
-        override(given, written)
+        override(given, written, flag)
     return given
 
 
-def override(given: dict[str, Any], written: str) -> None:
+def override(given: dict[str, Any], written: str, flag: str = "--set") -> None:
     """Put one override into plain data. Raises RecipeError for one that cannot be read, or has no place."""
     path, equals, text = written.partition("=")
     if not equals or not all(path.strip().split(".")):
-        raise RecipeError(f"--set {written}: write it as key.path=value")
+        raise RecipeError(f"{flag} {written}: write it as key.path=value")
     try:
         value = yaml.safe_load(text)
     except yaml.YAMLError:
-        raise RecipeError(f"--set {written}: {text!r} is no YAML value") from None
+        raise RecipeError(f"{flag} {written}: {text!r} is no YAML value") from None
     try:
         put(given, path, value)
     except RecipeError as error:
-        raise RecipeError(f"--set {written}: {error}") from None
+        raise RecipeError(f"{flag} {written}: {error}") from None
 
 
 def put(given: dict[str, Any], path: str, value: Any) -> None:

@@ -17,7 +17,7 @@ from asft.report.facts import Facts
 from asft.report.gather import gather
 from asft.report.html import page
 from asft.report.markdown import markdown
-from asft.report.read import read_run
+from asft.report.read import part, read_run, text
 from asft.report.wording import MINUS, NONE, visible
 
 __all__ = ["Facts", "Paths", "as_json", "evaluated", "read_facts", "terminal", "write"]
@@ -83,6 +83,8 @@ def evaluated(told: Mapping[str, Any]) -> str:
         lines = _plain(asked.prompt).splitlines()
         before = f" ({len(lines) - PROMPT_LINES} lines before)" if len(lines) > PROMPT_LINES else ""
         shown = [f"  {line}".rstrip() for line in lines[-PROMPT_LINES:]]
+        if decoder := text(part(told, "asked"), "decoder"):
+            parts.append(f"Decoded by {_plain(decoder)}.")
         parts.append("\n".join([f"The first prompt{before}:", *shown]))
     return "\n\n".join(parts)
 

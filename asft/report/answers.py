@@ -9,7 +9,12 @@ from asft.report.tables import Table, TableRow, state, with_interval
 from asft.report.wording import NONE, percent, plural, points, whole
 from asft.stats import wilson
 
-SHOWN = {"by": "Answered by", "system": "System prompt", "max_new_tokens": "Cut off after, tokens"}
+SHOWN = {
+    "by": "Answered by",
+    "decoder": "Decoded by",
+    "system": "System prompt",
+    "max_new_tokens": "Cut off after, tokens",
+}
 
 
 def asked(told: Row) -> Asked | None:

@@ -85,7 +85,7 @@ def evaluate(line: Line, number: int) -> None:
                 )
 
             rows = answered(line.test, options, 0)
-            asked = evaluation.asked(loaded, line.test, options, asking, max_new_tokens)
+            asked = evaluation.asked(loaded, line.test, options, asking, max_new_tokens, by)
             validated = answered(held_out, replace(options, samples=None), of_test) if held_out else []
         write_jsonl(folder / "evaluate.jsonl", rows)
         write_json(folder / "evaluate.json", asked)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+import transformers
 
 from asft import decoder, evaluate, registry, student
 from asft.errors import DataError
@@ -98,6 +99,7 @@ def test_what_is_told_of_the_asking_is_the_prompt_as_the_student_read_it(loaded:
         "shots": [shot.id],
         "max_new_tokens": 7,
         "stop": ["?"],
+        "decoder": f"transformers {transformers.__version__}",
         "samples": {"k": 2, "temperature": 0.7, "top_p": 1.0},
     }
 
@@ -243,6 +245,9 @@ def test_a_classification_is_told_by_label_and_its_f1_is_in_the_summary(
         def write(self, loaded: student.Loaded, jobs: Sequence[Any], **_: object) -> list[decoder.Row]:
             texts = loaded.tokenizer([next(answers) for _ in jobs], add_special_tokens=False)["input_ids"]
             return [decoder.Row(token_ids=ids) for ids in texts]
+
+        def named(self) -> str:
+            return "says"
 
     found = evaluate.evaluate(loaded, task, examples, by=Says(), **LIMITS)
     assert [row["label"] for row in found] == [
