@@ -12,8 +12,9 @@ from asft import decoder, student, train
 from asft.recipe import Recipe
 from asft.types import Example
 
-ANSWERS = 64
-STEPS = 4
+ANSWERS = 128
+STEPS = (2, 10)
+"""Two trainings: what is between them is steps, and nothing of what a training sets up."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,13 +56,16 @@ def _timed(recipe: Recipe, seeds: Sequence[Example]) -> Pace:
     loaded = student.load(student.Student(base=options.base, revision=options.revision))
     some = [replace(seed, completion=seed.completion or seed.answer) for seed in seeds[:ANSWERS]]
     limit = options.max_new_tokens or decoder.limit(loaded.tokenizer, [one.completion or "" for one in some])
+    decoder.answer(loaded, [one.prompt for one in some[:8]], max_new_tokens=limit)
     began = time.monotonic()
     decoder.answer(loaded, [one.prompt for one in some], max_new_tokens=limit)
     answer = (time.monotonic() - began) / len(some)
-    with tempfile.TemporaryDirectory(prefix="asft-pace-") as folder:
-        sft = {**recipe.train, "max_steps": STEPS}
-        took = train.train(loaded, some, Path(folder), sft=sft, lora=recipe.lora).seconds
-    return Pace(answer=answer, step=took / STEPS)
+    took = []
+    for steps in STEPS:
+        with tempfile.TemporaryDirectory(prefix="asft-pace-") as folder:
+            sft = {**recipe.train, "max_steps": steps}
+            took.append(train.train(loaded, some, Path(folder), sft=sft, lora=recipe.lora).seconds)
+    return Pace(answer=answer, step=max(took[1] - took[0], 0.0) / (STEPS[1] - STEPS[0]))
 
 
 def _steps(recipe: Recipe, number: int) -> float:
