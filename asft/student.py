@@ -86,7 +86,8 @@ def load(student: Student, device: str | None = None) -> Loaded:
 
     Weights keep their dtype, and are float32 on a CPU; those of a quantised student are rounded as they are
     loaded. None wants a gradient before it is trained: where one does, torch multiplies in another order, and
-    what was an adapter's base would give other last digits than before. Raises DataError where they cannot be loaded.
+    what was an adapter's base would give other last digits than before. Raises DataError where they cannot be
+    loaded.
     """
     import torch
     from transformers import AutoTokenizer
@@ -164,7 +165,7 @@ def _model(source: str, where: str, revision: str | None = None, quantise: Quant
     dtype: Any = torch.float32 if where == "cpu" else "auto"
     if quantise is None:
         model: Any = AutoModelForCausalLM.from_pretrained(source, revision=revision, dtype=dtype)
-        return model.to(where).eval()
+        return model.to(where).requires_grad_(False).eval()
     model = AutoModelForCausalLM.from_pretrained(
         source,
         revision=revision,
@@ -173,7 +174,7 @@ def _model(source: str, where: str, revision: str | None = None, quantise: Quant
         device_map={"": where},
     )
     quantised.mend(model)
-    return model.eval()
+    return model.requires_grad_(False).eval()
 
 
 def _padding(tokenizer: Any) -> Any:

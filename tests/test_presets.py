@@ -147,9 +147,6 @@ def test_a_curriculum_and_its_control_have_the_same_set_where_both_measure_the_b
     for number in (1, 2):
         scores = [row["score"] for row in read_jsonl(tmp_path / f"ordered/round-{number:02d}/dataset.jsonl")]
         assert scores == sorted(scores)
-    measured = [
-        [(row["own"]["text"], round(row["own"]["stats"]["nll"], 4)) for row in read_jsonl(path)]
-        for path in tmp_path.glob("*/round-*/measure.jsonl")
-    ]
+    measured = [path.read_bytes() for path in tmp_path.glob("*/round-*/measure.jsonl")]
     assert len(measured) == 4
-    assert all(one == measured[0] for one in measured)
+    assert set(measured) == {measured[0]}

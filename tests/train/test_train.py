@@ -6,7 +6,7 @@ import pytest
 from transformers import TrainerCallback
 from transformers.integrations import integration_utils
 
-from asft import scorer, student, train
+from asft import decoder, scorer, student, train
 from asft.errors import DataError
 from asft.tasks.pocket.task import Pocket
 from asft.types import Example
@@ -63,6 +63,26 @@ def test_after_training_the_base_answers_with_its_own_forward(tmp_path: Path) ->
     before = base.model.forward
     train.train(base, hard_examples(), tmp_path, sft={"max_steps": 1})
     assert base.model.forward == before
+
+
+def test_what_is_measured_of_a_base_is_the_same_before_and_after_it_is_trained_on_to_the_last_bit(
+    tmp_path: Path,
+) -> None:
+    base = student.load(student.Student(), "cpu")
+    prompts = [example.prompt for example in hard_examples()]
+    loaded = decoder.decode(base, prompts, max_new_tokens=2, stats=True)
+    trained = train.train(base, hard_examples(), tmp_path / "adapter", sft={"max_steps": 1})
+    assert bits(decoder.decode(base, prompts, max_new_tokens=2, stats=True)) == bits(loaded)
+    with student.wearing(base, trained.student.adapter) as dressed:
+        decoder.decode(dressed, prompts, max_new_tokens=2)
+    assert bits(decoder.decode(base, prompts, max_new_tokens=2, stats=True)) == bits(loaded)
+
+
+def bits(found: list[decoder.Decoded]) -> list[bytes]:
+    """Of the statistics of each token."""
+    rows = [one.tokens for one in found if one.tokens is not None]
+    assert len(rows) == len(found)
+    return [values.tobytes() for row in rows for values in (row.nll, row.entropy, row.margin)]
 
 
 def test_the_same_seed_gives_the_same_adapter(tmp_path: Path) -> None:
