@@ -14,8 +14,10 @@ import asft
 from asft.recipe import Recipe
 from asft.rundir import differences
 
-EXTENSIBLE = ("rounds", "budget")
-"""Settings that may be raised in a run that is there already."""
+EXTENSIBLE = ("rounds", "budget", "stop")
+"""Settings that say how far a run goes, and may be changed in one that is there already."""
+RULES = ("adapt",)
+"""Settings that change the rounds to come, and leave finished ones as they are."""
 
 
 def origin(recipe: Recipe, command: Sequence[str]) -> dict[str, Any]:
@@ -43,18 +45,22 @@ def changed(
     here = {"versions": versions(), "hardware": hardware(recipe.workers.processes)}
     # The last change names all that it changed to; the run's start names the rest.
     before = {**about, **{key: value for one in about.get("changes", []) for key, value in one.items()}}
-    extended = list(
-        differences({k: lock.get(k) for k in EXTENSIBLE}, {k: recipe.settings[k] for k in EXTENSIBLE})
+    extended, rules = (
+        list(differences({key: lock.get(key) for key in keys}, {key: recipe.settings[key] for key in keys}))
+        for keys in (EXTENSIBLE, RULES)
     )
     other = list(differences({key: before.get(key) for key in here}, here))
-    if not extended and not other:
+    if not extended and not rules and not other:
         return None, []
-    return {"at": _now(), "extended": extended, "other": other, **here}, list(_told(extended, other))
+    mark = {"at": _now(), "extended": extended, "other": [*rules, *other], **here}
+    return mark, list(_told(extended, rules, other))
 
 
-def _told(extended: Sequence[str], other: Sequence[str]) -> Iterator[str]:
+def _told(extended: Sequence[str], rules: Sequence[str], other: Sequence[str]) -> Iterator[str]:
     if extended:
         yield f"The run is extended: {'; '.join(extended)}."
+    if rules:
+        yield f"The run goes on under other rules ({'; '.join(rules)}): finished rounds stay as they are."
     if other:
         yield (
             f"The run goes on under other versions or hardware ({'; '.join(other)}): finished steps stay as "

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from asft import adapting, check, recipe, steps
+from asft import adapting, check, origin, recipe, steps
 from asft.adapting import Change, Figures
 from asft.errors import RecipeError
 from asft.journal import Journal
@@ -317,6 +317,19 @@ def test_workers_make_a_step_under_the_settings_of_its_round(tmp_path: Path) -> 
         heavy = {"measure": lambda line, number: seen.append(line.recipe.settings["selector"]["temperature"])}
         steps.Work(made, heavy).do({"do": "measure", "round": 1})
     assert seen == [0.5]
+
+
+def test_a_run_that_goes_on_under_other_rules_is_marked_and_tells_it() -> None:
+    before, after = (of({"key": "filters.1.threshold", "to": to, "when": {"round": 2}}) for to in (0.8, 0.7))
+    about = origin.origin(before, [])
+    assert origin.changed(about, before.settings, before) == (None, [])
+    mark, [told] = origin.changed(about, before.settings, after)
+    assert mark is not None
+    assert mark["extended"] == []
+    [what] = mark["other"]
+    assert what.startswith("adapt was [{'key': 'filters.1.threshold', 'to': 0.8")
+    assert told.startswith("The run goes on under other rules (adapt was ")
+    assert origin.changed({**about, "changes": [mark]}, after.settings, after) == (None, [])
 
 
 def test_a_run_puts_changes_down_with_their_causes_and_comes_to_the_same_when_it_goes_on(

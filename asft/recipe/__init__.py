@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from asft import needs, passed_on, registry
 from asft.budget import Budget
@@ -92,7 +92,7 @@ class Recipe:
     data: DataOptions
     evaluate: EvaluateOptions
     train: Mapping[str, Any]
-    lora: Any
+    lora: Mapping[str, Any] | Literal[False]
     """Settings of an adapter; False: every weight is trained."""
     budget: Budget
     engine: EngineOptions

@@ -52,7 +52,7 @@ def read(path: Path) -> Result:
 
 
 def stale(result: Result, settings: Mapping[str, Any]) -> tuple[bool, list[str]]:
-    """Whether the run has to go on, since rounds or budget were raised; and what else has changed."""
+    """Whether the run has to go on, since how far it goes was changed; and what else has changed."""
     changed = list(differences(result.settings, settings))
     extended = [one for one in changed if one.split(".")[0].split(" ")[0] in EXTENSIBLE]
     return bool(extended), [one for one in changed if one not in extended]
