@@ -96,6 +96,21 @@ def test_a_run_ends_where_it_says_goes_on_with_a_higher_target_and_tells_it(tmp_
     done = run(out, **section, stop={"plateau": {"rounds": 1}})
     assert [figures["round"] for figures in done] == [0, 1]
     assert not (out / "round-00" / "stopped.json").exists()
+    trained = done[1]["train"]["validation"]
+    for figures in done:
+        rows = read_jsonl(out / f"round-0{figures['round']}" / "validate.jsonl")
+        right = sum(row["grade"] == 1.0 for row in rows)
+        told = figures["validation"]
+        assert (told["items"], told["right"], told["accuracy"]) == (4, right, right / 4)
+        assert told["low"] < told["accuracy"] < told["high"] or right in (0, 4)
+    assert "loss" not in done[0]["validation"], "the base was not trained"
+    assert [trained["kept_step"], done[1]["validation"]["loss"]] in trained["losses"]
+    [mark] = read_json(out / "run.json")["changes"]
+    assert mark["extended"] == [
+        "stop.plateau was None, now {'rounds': 1, 'least': 0.005}",
+        "stop.target was 0.01, now None",
+    ]
+    assert "The run is extended: stop.plateau was None" in (tmp_path / "progress.txt").read_text()
 
 
 def test_accuracy_is_right_answers_among_all_that_are_held_out(tmp_path: Path) -> None:

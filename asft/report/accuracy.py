@@ -31,6 +31,29 @@ def accuracy(round: Round, notes: list[str]) -> Accuracy | None:
             f"Round {round.number}: summary.json tells of {right} right of {items} items, and evaluate.jsonl "
             f"of {sum(map(_right, rows))} of {len(rows)}."
         )
+    return _accuracy(right, items, unparsable=count(told, "unparsable"), cut_off=count(told, "cut_off"))
+
+
+def validated(round: Round) -> Accuracy | None:
+    """On what is held out of the pool; None where the run does not go by it."""
+    told = part(round.summary, "validation")
+    items, right = count(told, "items"), count(told, "right")
+    if items is None or right is None or not 0 < items >= right:
+        return None
+    return _accuracy(right, items, unparsable=None, cut_off=None)
+
+
+def counted(rows: Sequence[Row]) -> Accuracy:
+    """Accuracy as the answers say it."""
+    return _accuracy(
+        sum(map(_right, rows)),
+        len(rows),
+        unparsable=sum(number(row, "grade") is None for row in rows),
+        cut_off=sum(row.get("finish") == "length" for row in rows),
+    )
+
+
+def _accuracy(right: int, items: int, *, unparsable: int | None, cut_off: int | None) -> Accuracy:
     interval = wilson(right, items)
     return Accuracy(
         items=items,
@@ -38,23 +61,8 @@ def accuracy(round: Round, notes: list[str]) -> Accuracy | None:
         share=right / items,
         low=interval.low,
         high=interval.high,
-        unparsable=count(told, "unparsable"),
-        cut_off=count(told, "cut_off"),
-    )
-
-
-def counted(rows: Sequence[Row]) -> Accuracy:
-    """Accuracy as the answers say it."""
-    right = sum(map(_right, rows))
-    interval = wilson(right, len(rows))
-    return Accuracy(
-        items=len(rows),
-        right=right,
-        share=right / len(rows),
-        low=interval.low,
-        high=interval.high,
-        unparsable=sum(number(row, "grade") is None for row in rows),
-        cut_off=sum(row.get("finish") == "length" for row in rows),
+        unparsable=unparsable,
+        cut_off=cut_off,
     )
 
 

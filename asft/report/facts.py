@@ -207,6 +207,8 @@ class RoundFacts:
     funnel: Funnel | None
     training: Training | None
     accuracy: Accuracy | None
+    validated: Accuracy | None
+    """On what is held out of the pool; None where the run does not go by it."""
     change: Change | None
     samples: Sampled | None
     spent: Spent | None

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Any, TypeVar
 
-from asft.report.accuracy import accuracy, change
+from asft.report.accuracy import accuracy, change, validated
 from asft.report.answers import asked, extremes, sampled
 from asft.report.facts import (
     Facts,
@@ -101,6 +101,7 @@ def _rounds(run: Run, notes: list[str]) -> tuple[RoundFacts, ...]:
                 funnel=funnel,
                 training=_training(part(here.summary, "train")),
                 accuracy=now,
+                validated=validated(here),
                 change=change(base, here, notes) if base and here.number and now else None,
                 samples=sampled(part(here.summary, "evaluate")),
                 spent=spent,

@@ -21,6 +21,7 @@
                                       "seconds", "loss_first", "loss_last",
                                       "validation": {"examples", "losses": [[step, loss]], "best_step",
                                                      "kept_step", "stopped_early": bool}|null},
+                            "validation": {"items", "right"} of what is held out of the pool,
                             "evaluate": {"items", "right", "accuracy", "low", "high", "unparsable", "cut_off",
                                          "by_tag": {tag: {value: {"items", "right"}}},
                                          "groups": {tag: {"groups", "worst": {"value", "items", "right"},

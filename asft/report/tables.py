@@ -88,6 +88,7 @@ def state(found: RoundFacts) -> str:
 
 def rounds(facts: Facts) -> Table:
     """What each round kept, reached and cost."""
+    held_out = any(found.validated for found in facts.rounds)
     head = ["Round", "Kept", "Dropped", "Kept so far", "Accuracy", "Change, points", "Unparsable", "Cut off"]
     rows = [
         (
@@ -99,12 +100,13 @@ def rounds(facts: Facts) -> Table:
             with_interval(found.change),
             share_of(found.accuracy.unparsable if found.accuracy else None, found.accuracy),
             share_of(found.accuracy.cut_off if found.accuracy else None, found.accuracy),
+            *([with_interval(found.validated)] if held_out else []),
             whole(found.spent.tokens) if found.spent else NONE,
             dollars(found.spent.cost_usd) if found.spent else NONE,
         )
         for found in facts.rounds
     ]
-    return _table(1, [*head, "Tokens", "Cost"], rows)
+    return _table(1, [*head, *(["Held out"] if held_out else []), "Tokens", "Cost"], rows)
 
 
 def terminal(facts: Facts) -> Table:

@@ -10,7 +10,7 @@ from typing import Any
 from asft import evaluate as evaluation
 from asft.errors import RunError
 from asft.rundir import STEPS, read_json, read_jsonl, write_json
-from asft.steps.line import Line
+from asft.steps.line import VALIDATED, Line
 
 
 def summarise(line: Line, number: int) -> dict[str, Any]:
@@ -37,8 +37,23 @@ def summarise(line: Line, number: int) -> dict[str, Any]:
         figures["funnel"] = counts
         figures["short"] = counts["kept"] < line.recipe.per_round
         figures["train"] = read_json(line.dir.file(number, "train.json"))
+    if validation := _validation(line, number, figures.get("train")):
+        figures["validation"] = validation
     write_json(path, figures)
     return figures
+
+
+def _validation(line: Line, number: int, trained: Mapping[str, Any] | None) -> dict[str, Any]:
+    """How the round's student does on what is held out of the pool: accuracy, where the recipe goes by that,
+    and loss, where it was trained; in nats per token, None where it was not evaluated as it was kept.
+    """
+    found: dict[str, Any] = {}
+    if line.recipe.validates:
+        answered = evaluation.summarise(read_jsonl(line.dir.file(number, VALIDATED)))
+        found = {key: answered[key] for key in ("items", "right", "accuracy", "low", "high")}
+    if told := (trained or {}).get("validation"):
+        found["loss"] = dict(told["losses"]).get(told["kept_step"])
+    return found
 
 
 def _asked(ledger: Sequence[Mapping[str, Any]]) -> bool:

@@ -448,6 +448,20 @@ def test_what_was_replayed_and_how_validation_went_stand_beside_the_training(cop
     assert "100 written, 25 replay" in shown
 
 
+def test_accuracy_on_what_is_held_out_stands_beside_that_on_the_test_split(copy: Path) -> None:
+    assert "Held out" not in markdown(read_facts(copy)), "where the run does not go by it"
+    held = {"items": 40, "right": 10, "accuracy": 0.25, "low": 0.1419, "high": 0.4019, "loss": 0.7}
+    change(copy / "round-01/summary.json", lambda value: value.update(validation=held))
+    change(copy / "round-02/summary.json", lambda value: value.update(validation={"items": 0, "right": 0}))
+    facts = read_facts(copy)
+    validated = [found.validated for found in facts.rounds]
+    assert validated[0] is validated[2] is validated[3] is None
+    text = markdown(facts)
+    assert "| Cut off | Held out | Tokens | Cost |" in text
+    assert "| 25.0% (14.2 to 40.2) |" in text, "Wilson's interval"
+    assert "25.0% (14.2 to 40.2)" in write(copy).html.read_text("utf-8")
+
+
 @pytest.mark.parametrize(
     "spoilt",
     [
