@@ -20,7 +20,7 @@ from asft.errors import DataError, RunError
 from asft.export import data_card, grading, hub, model_card
 from asft.export.trained import read
 from asft.progress import Progress
-from asft.rundir import read_json, read_jsonl
+from asft.rundir import digest, read_json, read_jsonl, write_json, write_jsonl
 
 NANO: dict[str, Any] = {
     "name": "Nano run",
@@ -153,6 +153,26 @@ def test_the_training_set_says_where_each_example_comes_from(run: Path, made: Pa
         {"role": "user", "content": rows[0]["prompt"]},
         {"role": "assistant", "content": rows[0]["completion"]},
     ]
+
+
+def test_what_is_replayed_of_earlier_rounds_keeps_its_teacher_and_its_parents(
+    run: Path, made: Path, tmp_path: Path
+) -> None:
+    there = copied(run, tmp_path)
+    rows = read_jsonl(there / "round-02" / "dataset.jsonl")
+    for row in rows:
+        row["origin"] = "written" if row["round"] == 2 else "replay"
+    write_jsonl(there / "round-02" / "dataset.jsonl", rows)
+    manifest = there / "round-02" / "train.manifest.json"
+    known = read_json(manifest)
+    known["outputs"]["dataset.jsonl"] = digest(there / "round-02" / "dataset.jsonl")
+    write_json(manifest, known)
+    out = exported(there, tmp_path / "out", parts=["data"]) / "data"
+    before = read_jsonl(made / "data" / "prompt-completion" / "data.jsonl")
+    after = read_jsonl(out / "prompt-completion" / "data.jsonl")
+    assert {row["origin"] for row in after if row["round"] == 1} == {"replay"}
+    assert [{**row, "origin": ""} for row in after] == [{**row, "origin": ""} for row in before]
+    assert "6 of them written by `rules`" in (out / "README.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize("form", ["jsonl", "parquet", "datasets"])

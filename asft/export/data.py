@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from asft import cards, datafiles
-from asft.export.trained import Trained
+from asft.export.trained import Row, Trained
 from asft.rundir import read_jsonl
 
 Form = Literal["jsonl", "parquet", "datasets"]
@@ -48,13 +48,18 @@ def _rows(trained: Trained) -> list[dict[str, Any]]:
                 "id": row["example_id"],
                 "origin": row["origin"],
                 "round": row["round"],
-                "parents": parents.get(row["example_id"], []) if row["origin"] == "written" else [],
-                "teacher": teacher if row["origin"] == "written" else None,
+                "parents": parents.get(row["example_id"], []) if written(row) else [],
+                "teacher": teacher if written(row) else None,
             },
         }
         for row in trained.training_set()
         if row["completion"]
     ]
+
+
+def written(row: Row) -> bool:
+    """Whether the teacher wrote it, in this round or in an earlier one that is replayed."""
+    return bool(row["round"] > 0)
 
 
 def _texts(row: dict[str, Any], shape: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from asft import cards
+from asft.export.data import written
 from asft.export.trained import Row, Trained
 from asft.report.wording import plural, whole
 
@@ -30,7 +31,7 @@ def card(trained: Trained, files: Mapping[str, str], *, loads: str) -> str:
     parts = [
         f"# {settings['name']}: what round {trained.number} was trained on",
         f"{plural(len(rows), 'example')} for the task `{settings['task']['use']}`, "
-        f"{origins['written']:,} of them written by `{cards.whom(settings['teacher'])}`, made with asft "
+        f"{sum(map(written, rows)):,} of them written by `{cards.whom(settings['teacher'])}`, made with asft "
         f"{trained.about['versions']['asft']} in the run begun {trained.about['started'][:10]}.",
         "## Files",
         "\n".join(
