@@ -41,6 +41,7 @@ def train(line: Line, number: int) -> None:
             validation=line.validation,
             patience=validation.patience if validation else None,
             logs=logs,
+            keep=line.ranks.first,
             progress=lambda step, steps, note: line.progress.update(step, note, steps),
         )
         # Seconds and paths change from run to run; what is trained on does not.

@@ -61,6 +61,7 @@ def train(
     validation: Sequence[Example] = (),
     patience: int | None = None,
     logs: Path | None = None,
+    keep: bool = True,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> Trained:
     """Train a student on worked answers and save it to `out`; the base stays as it was.
@@ -73,7 +74,8 @@ def train(
     `weights`: how much each example counts in the loss. `validation` is evaluated on the way as `sft` says;
     training ends after `patience` evaluations without a better loss. Without it nothing is evaluated,
     whatever `sft` says. What `sft` reports to writes into the folder `logs`; without one nothing is reported.
-    Checkpoints lie beside `out` while it is trained.
+    Checkpoints lie beside `out` while it is trained. `keep`: whether the student is saved; of several
+    processes that train it together one is enough.
 
     `progress` gets each finished step, the number of all, and what is known of it. Raises DataError where
     there is nothing to train on.
@@ -111,7 +113,7 @@ def train(
             eval_dataset=datasets.Dataset.from_list(held) if held else None,
             processing_class=loaded.tokenizer,
         )
-        devices.evened(trainer)
+        blank = devices.evened(trainer)
         trainer.remove_callback(PrinterCallback)
         if held and patience is not None:
             trainer.add_callback(stopping(patience))
@@ -119,7 +121,8 @@ def train(
             trainer.add_callback(telling(progress))
         with quick(trainer, hardware):
             trainer.train()
-    methods.save(loaded, model, out)
+    if keep:
+        methods.save(loaded, model, out)
     methods.undress(loaded, model)
     shutil.rmtree(checkpoints, ignore_errors=True)
     logged = trainer.state.log_history
@@ -131,7 +134,7 @@ def train(
         truncated=sum(length > limit for length in fits.lengths) if limit else 0,
         steps=trainer.state.global_step,
         tokens=sum(fits.lengths),
-        tokens_seen=_seen(logged),
+        tokens_seen=_seen(logged, blank),
         loss_first=losses[0] if losses else None,
         loss_last=losses[-1] if losses else None,
         losses=tuple(losses),
@@ -142,10 +145,16 @@ def train(
     )
 
 
-def _seen(logged: Sequence[Mapping[str, Any]]) -> int:
-    """Tokens up to the last log, which evaluations are, too."""
+def _seen(logged: Sequence[Mapping[str, Any]], blank: int) -> int:
+    """Tokens up to the last log, which evaluations are, too; without those that fill up each epoch."""
     return max(
-        (int(entry.get(key, 0)) for entry in logged for key in ("num_tokens", "eval_num_tokens")), default=0
+        (
+            int(entry[key]) - blank * int(entry["epoch"])
+            for entry in logged
+            for key in ("num_tokens", "eval_num_tokens")
+            if key in entry
+        ),
+        default=0,
     )
 
 

@@ -10,6 +10,9 @@ from typing import Any
 
 from asft.errors import DataError
 
+BLANK = 2
+"""Tokens of a row without anything to learn."""
+
 
 def count() -> int:
     """How many processes train together."""
@@ -38,17 +41,19 @@ def divided(to_trl: Mapping[str, Any], processes: int) -> dict[str, Any]:
     }
 
 
-def evened(trainer: Any) -> None:
-    """Have a trainer that is one of several end each epoch, and each evaluation, as one process does."""
+def evened(trainer: Any) -> int:
+    """Have a trainer that is one of several end each epoch, and each evaluation, as one process does.
+
+    Returns the tokens that fill up each epoch, which are in the last of its steps.
+    """
     if trainer.args.world_size == 1:
-        return
-    if not trainer.args.dataloader_drop_last:
-        _even_epochs(trainer)
+        return 0
     if trainer.eval_dataset is not None:
         _even_evaluations(trainer)
+    return 0 if trainer.args.dataloader_drop_last else _even_epochs(trainer)
 
 
-def _even_epochs(trainer: Any) -> None:
+def _even_epochs(trainer: Any) -> int:
     from accelerate.data_loader import SeedableRandomSampler
     from accelerate.utils import broadcast_object_list
     from torch.utils.data import RandomSampler, Sampler
@@ -86,6 +91,7 @@ def _even_epochs(trainer: Any) -> None:
         return Evened(order)
 
     trainer._get_train_sampler = sampler
+    return len(blank) * BLANK
 
 
 def _even_evaluations(trainer: Any) -> None:
@@ -117,7 +123,8 @@ def _blank(row: Mapping[str, Any]) -> dict[str, Any]:
     """A short row of which no token is trained on."""
     length = len(row["input_ids"])
     short = {
-        name: value[:2] if isinstance(value, list) and len(value) == length else value
+        name: value[:BLANK] if isinstance(value, list) and len(value) == length else value
         for name, value in row.items()
     }
-    return {**short, "labels": [-100, -100], **({"seq_lengths": [2]} if "seq_lengths" in row else {})}
+    packed = {"seq_lengths": [BLANK]} if "seq_lengths" in row else {}
+    return {**short, "labels": [-100] * BLANK, **packed}

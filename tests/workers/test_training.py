@@ -62,7 +62,7 @@ def test_without_turns_there_is_one() -> None:
 @pytest.mark.parametrize("rows", [1, 7, 8, 9, 16])
 def test_an_epoch_ends_with_rows_that_teach_nothing(rows: int) -> None:
     made = trainer(rows, at_once=4, processes=2, weight=[1.5] * rows)
-    devices.evened(made)
+    blank = devices.evened(made)
     sampler = made._get_train_sampler(made.train_dataset)
     order = list(sampler)
     assert order[:rows] == list(range(rows))
@@ -74,6 +74,7 @@ def test_an_epoch_ends_with_rows_that_teach_nothing(rows: int) -> None:
         assert row["input_ids"] == [7, 8]
         assert set(row["labels"]) == {-100}
         assert row["weight"] == 1.5
+    assert blank == sum(len(made.train_dataset[number]["input_ids"]) for number in order[rows:])
 
 
 def test_rows_that_are_packed_stay_so() -> None:
@@ -105,7 +106,7 @@ def test_an_order_by_chance_is_another_in_each_epoch_and_is_told_again() -> None
 @pytest.mark.parametrize(("processes", "drop_last"), [(1, False), (2, True)])
 def test_nothing_is_added_where_nothing_has_to_be(processes: int, drop_last: bool) -> None:
     made = trainer(7, at_once=4, processes=processes, drop_last=drop_last)
-    devices.evened(made)
+    assert devices.evened(made) == 0
     assert len(made.train_dataset) == 7
     assert made._get_train_sampler is SequentialSampler
 

@@ -1,14 +1,19 @@
 """A run with two real workers gives what one process gives; one that is killed costs a step."""
 
+import io
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from asft import loop, recipe
+from asft import loop, recipe, steps
 from asft.errors import DataError, RunError
+from asft.journal import Journal
 from asft.progress import Progress
-from asft.rundir import read_json, read_jsonl
+from asft.rundir import RunDir, read_json, read_jsonl
+from asft.train import methods
+from asft.workers.ranks import Ranks
 
 NANO: dict[str, Any] = {
     "name": "nano",
@@ -29,10 +34,14 @@ ENOUGH = 1e-4
 """Nats that losses may differ by."""
 
 
-def run(out: Path, **changed: Any) -> None:
+def read(out: Path, **changed: Any) -> recipe.Recipe:
     task = {"use": f"{Path(__file__).with_name('plugged.py')}:Deadly", "deadly": str(out.parent / "deadly")}
+    return recipe.read({**NANO, "task": task, **changed})
+
+
+def run(out: Path, **changed: Any) -> None:
     with (out.parent / "progress.txt").open("a") as told:
-        made = recipe.read({**NANO, "task": task, **changed})
+        made = read(out, **changed)
         loop.run(made, out, source="", command=["asft"], redo=None, progress=Progress(told, every=0.0))
 
 
@@ -89,10 +98,36 @@ def test_the_losses_of_ten_steps_are_the_same(runs: tuple[Path, Path]) -> None:
     assert two["losses"] == pytest.approx(one["losses"], abs=ENOUGH)
 
 
+def test_the_tokens_that_are_trained_on_are_the_same(runs: tuple[Path, Path]) -> None:
+    one, two = (read_json(folder / "round-01" / "train.json") for folder in runs)
+    assert one["tokens_seen"] == 10 * one["tokens"], "one step is one pass"
+    assert two["tokens_seen"] == one["tokens_seen"]
+
+
 def test_the_losses_in_validation_are_the_same(runs: tuple[Path, Path]) -> None:
     one, two = (read_json(folder / "round-01" / "train.json")["validation"]["losses"] for folder in runs)
     assert [step for step, _ in one] == [step for step, _ in two] == [5, 10]
     assert [loss for _, loss in two] == pytest.approx([loss for _, loss in one], abs=ENOUGH)
+
+
+def test_the_first_alone_keeps_what_they_train(
+    runs: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = []
+    monkeypatch.setattr(methods, "save", lambda loaded, model, out: kept.append(out))
+    there = shutil.copytree(runs[0], tmp_path / "run")
+    for rank in (1, 0):
+        with RunDir(there) as where, Journal(tmp_path / "journal.sqlite") as journal:
+            line = steps.Line(
+                recipe=read(there, train={"max_steps": 1}),
+                dir=where,
+                journal=journal,
+                progress=Progress(io.StringIO()),
+                begin=lambda: None,
+                ranks=Ranks(rank=rank, count=2),
+            )
+            steps.train(line, 1)
+    assert kept == [there / "round-01" / "adapter"]
 
 
 def test_the_answers_to_the_test_split_stand_in_its_order(runs: tuple[Path, Path]) -> None:
