@@ -1,0 +1,72 @@
+"""The studies that ship: each is right as it is written, and those for larger machines can be planned."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from asft import cli, study
+
+FOLDER = Path(__file__).resolve().parents[2] / "benchmarks" / "studies"
+FILES = sorted(FOLDER.glob("*.yaml"))
+OFFLINE = ("pocket", "prontoqa", "game24", "noise")
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_it_reads_and_says_with_which_command_it_runs(file: Path) -> None:
+    found = study.load(file)
+    assert found.name == file.stem
+    assert f"asft study benchmarks/studies/{file.name}" in file.read_text("utf-8")
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_its_arms_differ_in_method_alone(file: Path) -> None:
+    found = study.load(file)
+    given = [found.given(arm, found.seeds[0]) for arm in found.arms]
+    for key in ("task", "student", "train", "lora", "budget", "rounds", "per_round"):
+        assert all(one.get(key) == given[0].get(key) for one in given), key
+
+
+@pytest.mark.parametrize("name", OFFLINE)
+def test_it_asks_nobody_elsewhere(name: str) -> None:
+    found = study.load(FOLDER / f"{name}.yaml")
+    for arm in found.arms:
+        given = found.given(arm, found.seeds[0])
+        assert given["teacher"]["use"] == "rules"
+        assert given["student"]["base"] in ("pocket", "puzzles")
+
+
+def planned(name: str, source: Path, capsys: pytest.CaptureFixture[str]) -> str:
+    """With the student that is here in place of the one that is downloaded."""
+    here = [f"set.task.source={source}", "set.student={base: pocket, max_new_tokens: 32}"]
+    options = [one for override in here for one in ("--set", override)]
+    assert cli.main(["study", str(FOLDER / f"{name}.yaml"), "--plan", *options]) == 0
+    return capsys.readouterr().out
+
+
+def test_the_setting_of_the_paper_is_planned_on_gsm8k(
+    gsm8k: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = planned("gsm8k", gsm8k, capsys)
+    assert "7 arms x 5 seeds = 35 runs, 35 to do; all against static" in told
+    assert told.count("10 x 1000") == 7
+
+
+def test_the_setting_of_the_paper_is_planned_on_math(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for split in ("train", "test"):
+        rows = [
+            {
+                "problem": f"What is {number} + {number} in the {split}ing set?",
+                "level": f"Level {number % 5 + 1}",
+                "type": "Algebra",
+                "solution": f"It is $\\boxed{{{2 * number}}}$.",
+            }
+            for number in range(20)
+        ]
+        lines = "".join(json.dumps(row) + "\n" for row in rows)
+        (tmp_path / f"{split}.jsonl").write_text(lines, encoding="utf-8")
+    told = planned("math", tmp_path, capsys)
+    assert "5 arms x 5 seeds = 25 runs, 25 to do; all against static" in told
+    assert told.count("10 x 1000") == 5
