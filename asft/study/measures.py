@@ -49,11 +49,18 @@ def of_rounds(
             picks = {row["number"]: (row["example_id"], row["score"]) for row in rows}
             with student.wearing(base, str(adapter) if adapter.exists() else None) as loaded:
                 seen = measured.of(loaded, examples, needs.joined(recipe.criterion.needs), number)
-            scores = zip(numbered, recipe.criterion.score(seen), strict=True)
-            found[number]["fidelity"] = [[*picks[at], written] for at, written in scores]
+            written = zip(numbered, recipe.criterion.score(seen), strict=True)
+            found[number]["fidelity"] = [
+                [picks[at][0], _short(picks[at][1]), _short(score)] for at, score in written
+            ]
         progress.update(number)
     progress.end(f"{len(found)} rounds")
     return found
+
+
+def _short(score: float | None) -> float | None:
+    """As many digits as an order wants that is kept for good."""
+    return None if score is None else float(f"{score:.6g}")
 
 
 def _diversity(

@@ -14,7 +14,6 @@ import yaml
 from asft import loop, recipe, report
 from asft.errors import AsftError
 from asft.progress import Progress
-from asft.rundir import write_json
 from asft.study import results
 from asft.study.measures import of_rounds
 
@@ -47,8 +46,7 @@ def do(job: dict[str, Any]) -> None:
     )
     report.write(out)
     extra = of_rounds(made, out, progress, fidelity=job["fidelity"])
-    result.parent.mkdir(parents=True, exist_ok=True)
-    write_json(result, results.gathered(out, job["arm"], job["seed"], made.settings, extra))
+    results.write(result, results.gathered(out, job["arm"], job["seed"], made.settings, extra))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,12 @@
 """What is kept of one run of a study: a JSON file of some kilobytes, from which the report is made.
 
-These files are all that has to be committed: with them a study goes on, and is reported, on any machine.
+The test items, which are the same for many runs, lie beside them in a file of their own. These files are all
+that has to be committed: with them a study goes on, and is reported, on any machine.
 """
 
+import hashlib
+import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +14,12 @@ from typing import Any
 
 from asft.errors import RunError
 from asft.origin import EXTENSIBLE
-from asft.rundir import differences, read_json, read_jsonl, rounds
+from asft.rundir import differences, read_json, read_jsonl, rounds, write_json, write_text
 
 SAMPLES = 3
 """Accepted examples of a round that are kept with their text."""
+TESTED = ("items", "tags")
+"""What is the same for all runs with the same test split."""
 MARKS = {1.0: "1", None: "-"}
 """How a grade stands in a point; all that is neither right nor ungradable is "0"."""
 
@@ -41,14 +47,38 @@ def path_of(folder: Path, arm: str, seed: int) -> Path:
 
 
 def read(path: Path) -> Result:
-    """A result as it was put down. Raises RunError where it is damaged."""
-    kept = read_json(path, "removing it and running the study again")
+    """A result as it was put down. Raises RunError where it is damaged, or its test items are not there."""
+    mend = "removing it and running the study again"
+    kept = read_json(path, mend)
     try:
-        return Result(**kept)
-    except TypeError as error:
+        tested = read_json(_items_of(path, kept.pop("tested")), mend)
+        return Result(**kept, **tested)
+    except (KeyError, TypeError) as error:
         raise RunError(
             f"{path} is no result of a study ({error}); remove it and run the study again"
         ) from None
+
+
+def write(path: Path, made: Mapping[str, Any]) -> None:
+    """Put a result down, a line for each of its points, and its test items if no other run has."""
+    tested = {key: made[key] for key in TESTED}
+    name = hashlib.blake2b(json.dumps(tested).encode(), digest_size=6).hexdigest()
+    items = _items_of(path, name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not items.exists():
+        # Two runs may end at once.
+        own = items.with_suffix(f".{os.getpid()}")
+        write_json(own, tested)
+        own.replace(items)
+    whole = {key: value for key, value in made.items() if key not in (*TESTED, "points")}
+    lines = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in {**whole, "tested": name}.items()]
+    points = ",\n ".join(json.dumps(point) for point in made["points"])
+    write_text(path, "{" + ",\n".join([*lines, f'"points": [\n {points}\n]']) + "}\n")
+
+
+def _items_of(path: Path, name: str) -> Path:
+    """Where the test items lie that a result names."""
+    return path.parent.parent / f"items-{name}.json"
 
 
 def stale(result: Result, settings: Mapping[str, Any]) -> tuple[bool, list[str]]:

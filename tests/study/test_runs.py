@@ -1,11 +1,12 @@
 """A whole study with real runs: real students, training and teacher, in processes of their own."""
 
-import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import yaml
 
 from asft import cli
 from asft.rundir import read_json
+from asft.study import results
 
 ROOT = Path(__file__).resolve().parents[2]
 PUBLISHED = yaml.safe_load((ROOT / "benchmarks" / "studies" / "pocket.yaml").read_text("utf-8"))
@@ -44,8 +46,8 @@ def written(folder: Path, **changes: Any) -> Path:
 def figures(folder: Path) -> dict[str, Any]:
     """The results without what is timed."""
     found = {}
-    for path in sorted((folder / "results").rglob("*.json")):
-        kept = json.loads(path.read_text("utf-8"))
+    for path in sorted((folder / "results").glob("*/*.json")):
+        kept = asdict(results.read(path))
         for point in kept["points"]:
             del point["seconds"]
             for row in point["ledger"]:
@@ -73,6 +75,23 @@ def test_every_arm_and_seed_has_a_result_with_a_point_for_each_round(finished: P
         assert all(len(point["asked"]) == point["drafts"] > 0 for point in one["points"][1:])
         assert all(len(point["fidelity"]) == 4 for point in one["points"][1:])
         assert all(point["diversity"]["texts"] == 4 for point in one["points"][1:])
+
+
+def test_runs_with_the_same_test_split_put_its_items_down_once(finished: Path) -> None:
+    [items] = (finished / "results").glob("*.json")
+    assert len(read_json(items)["items"]) == 16
+    assert all(path.stat().st_size < 12_000 for path in (finished / "results").glob("*/*.json"))
+
+
+def test_a_result_without_its_test_items_is_named(
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(finished / "results", tmp_path / "results")
+    [items] = (tmp_path / "results").glob("*.json")
+    items.unlink()
+    study = finished.parent / "study.yaml"
+    assert cli.main(["study", str(study), "--out", str(tmp_path), "--report"]) == 1
+    assert str(items) in capsys.readouterr().err
 
 
 def test_the_budget_of_every_arm_is_the_same_and_kept(finished: Path) -> None:
