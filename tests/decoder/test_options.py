@@ -104,7 +104,12 @@ def test_a_recipe_with_vllm_gives_the_answers_of_transformers_and_ends_it_after_
             {"decoder": "vllm", "vllm": {"base_url": "http://127.0.0.1:8000", "args": ["--enforce-eager"]}},
             "leave out base_url",
         ),
+        (
+            {"decoder": "vllm", "vllm": {"base_url": "http://127.0.0.1:8000", "python": "env/bin/python"}},
+            "leave out base_url",
+        ),
         ({"decoder": "vllm", "vllm": {"args": ["--dtype=half"]}}, "args must not hold --dtype"),
+        ({"decoder": "vllm", "vllm": {"args": ["--port", "80"]}}, "args must not hold --port"),
         ({"decoder": "vllm", "vllm": {"args": ["--hf-token", "x"]}}, "export HF_TOKEN"),
     ],
 )
