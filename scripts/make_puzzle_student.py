@@ -3,8 +3,9 @@
     python scripts/make_puzzle_student.py [--out DIR] [--checkpoint DIR]
 
 It is trained from scratch on problems of prontoqa and game24 from buckets that no task set uses, with the
-worked answers that the tasks write. The first problems of prontoqa are small: where there are few rules, the
-right one stands out, and what is learnt of them carries over. It takes about ten minutes of CPU time.
+worked answers that the tasks write. It walks in circles first: where the same rules come again and again,
+looking one up is learnt within some hundred steps, and whoever can do that learns to follow chains. It takes
+about fifteen minutes of CPU time.
 """
 
 import argparse
@@ -20,10 +21,14 @@ import torch.distributed as distributed
 from tokenizers import Regex, pre_tokenizers
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
+from asft.tasks.game24 import language
 from asft.tasks.game24 import task as game24
+from asft.tasks.game24.search import Search, finished, joined
 from asft.tasks.game24.solving import LARGEST as LARGEST_CARD
 from asft.tasks.prontoqa import task as prontoqa
-from asft.tasks.prontoqa.drawing import draw
+from asft.tasks.prontoqa.drawing import MOST_HOPS, draw
+from asft.tasks.prontoqa.language import FORMS, fact, rule
+from asft.tasks.prontoqa.words import CONCEPTS, NAMES
 from scripts.students import batches, encode, make_model, make_tokenizer
 
 FRAME = (
@@ -36,8 +41,10 @@ PIECES = [
     pre_tokenizers.Split(Regex(FRAME), "isolated"),
     pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
 ]
-RATES = (0.02, 3e-3)
-"""Learning rates of the matrices and of the rest."""
+Row = tuple[str, str]
+"""A problem and its worked answer."""
+RATES = (0.005, 7.5e-4)
+"""Learning rates of the matrices and of the rest. With four times these, looking up is not learnt at all."""
 SHAPE = {"width": 128, "inner": 384, "layers": 4, "heads": 4}
 
 
@@ -45,59 +52,115 @@ SHAPE = {"width": 128, "inner": 384, "layers": 4, "heads": 4}
 class Phase:
     """A part of the training: what it is about, and how fast it learns."""
 
-    chains: int
+    chains: int = 0
     """Problems of prontoqa."""
-    hops: dict[int, float]
-    """How many rules they need, and how often, relative to each other."""
-    beyond: int
+    hops: tuple[int, ...] = (1, 2, 3)
+    """How many rules they need; each number is as frequent as it stands here."""
+    beyond: int = 2
     """Kinds below and above the part of the chain that is needed, each, at most."""
-    astray: tuple[int, ...]
+    astray: tuple[int, ...] = (1,)
     """How many kinds have what is asked with the other sign; each number is as frequent as it stands here."""
-    fours: int
-    """How often each puzzle of game24 with numbers up to 13 is met; one with larger, a third as often."""
-    falls: float
-    """What the learning rate falls to, relative to that at the start."""
+    circles: int = 0
+    """Walks round and round a circle of rules."""
+    fours: int = 0
+    """How often the puzzles of game24 are met with their worked answers."""
+    tries: int = 0
+    """How often they are met with first steps in any order."""
+    slows: bool = False
+    """Whether the learning rate falls to nothing."""
 
 
-ALIKE = dict.fromkeys((1, 2, 3, 4, 5), 1.0)
 PHASES = (
-    Phase(chains=20_000, hops={1: 2, 2: 2, 3: 1}, beyond=0, astray=(0, 1), fours=0, falls=1.0),
-    Phase(chains=20_000, hops=ALIKE, beyond=1, astray=(1,), fours=0, falls=1.0),
-    Phase(chains=20_000, hops=ALIKE, beyond=2, astray=(1,), fours=0, falls=0.02),
-    Phase(
-        chains=24_000, hops={1: 1, 2: 1, 3: 1, 4: 0.1, 5: 0.05}, beyond=2, astray=(0, 1), fours=24, falls=0.02
-    ),
+    Phase(circles=14_000),
+    Phase(chains=24_000, hops=tuple(range(1, MOST_HOPS + 1)), beyond=0, astray=(0, 1), circles=2_000),
+    Phase(chains=24_000, fours=2, tries=6),
+    Phase(chains=40_000, fours=1),
+    Phase(chains=24_000, fours=6, slows=True),
 )
+TEXTS = Phase(chains=6_000, astray=(0, 1, 1, 1))
+"""The problems of prontoqa that the tokenizer is made from."""
+WARM_UP = 100
+"""Steps in which the learning rate of the first phase rises."""
+MOST_IN_CIRCLE, ROUND = 8, 14
+"""Rules of a circle, at most, and steps of the walk."""
 LARGEST = 20
 """The largest number in a puzzle of game24; those above 13 are in no split by default."""
+LARGEST_OF_TEXTS = 30
+"""The same of those that the tokenizer is made from."""
+MOST_LOST = 3
+"""First steps that lead nowhere where they are tried in any order, at most."""
 
 
-def chains(phase: Phase, rng: random.Random) -> list[tuple[str, str]]:
+def chains(phase: Phase, rng: random.Random) -> list[Row]:
     """Problems of prontoqa with their worked answers."""
     made = []
     for _ in range(phase.chains):
-        [hops] = rng.choices(list(phase.hops), list(phase.hops.values()))
+        [hops] = rng.choices(phase.hops)
         problem = draw(rng, hops, rng.choice(phase.astray), prontoqa.TRAINING_BUCKETS, phase.beyond)
         example = prontoqa.example(problem, "training")
         made.append((example.prompt, example.completion or ""))
     return made
 
 
-def fours(largest: int) -> list[tuple[str, str]]:
-    """All puzzles of game24 that a student may be made from, with their worked answers."""
-    examples = [game24.example(numbers, {}) for numbers in game24.puzzles(game24.TRAINING_BUCKETS, largest)]
-    return [(example.prompt, example.completion or "") for example in examples]
+def circles(count: int, rng: random.Random) -> list[Row]:
+    """Walks round and round a circle of rules, in the words of prontoqa; nothing is asked."""
+    rows = []
+    for _ in range(count):
+        kinds = rng.sample(CONCEPTS, rng.randint(2, MOST_IN_CIRCLE))
+        rules = [
+            rule(kind, after, holds=True, kind=True, form=rng.randrange(FORMS)).text
+            for kind, after in zip(kinds, [*kinds[1:], kinds[0]], strict=True)
+        ]
+        name = rng.choice(NAMES)
+        facts = [fact(name, kind, holds=True, kind=True).text for kind in kinds]
+        walk = [f"{rules[at % len(kinds)]} {facts[(at + 1) % len(kinds)]}" for at in range(ROUND)]
+        rows.append((" ".join([*rng.sample(rules, len(rules)), facts[0]]), "\n".join([facts[0], *walk])))
+    return rows
 
 
-def corpus(number: int) -> list[tuple[str, str]]:
+def fours(largest: int) -> list[Row]:
+    """The puzzles of game24 that a student may be made from, with their worked answers; those of the game as
+    it is played twice.
+    """
+    rows = []
+    for numbers in game24.puzzles(game24.TRAINING_BUCKETS, largest):
+        example = game24.example(numbers, {})
+        row = example.prompt, example.completion or ""
+        rows += [row] * (2 if numbers[-1] <= LARGEST_CARD else 1)
+    return rows
+
+
+def tries(times: int, rng: random.Random) -> list[Row]:
+    """The same puzzles, each some times, whose first steps are tried in any order.
+
+    So the student meets many more threes of numbers, with what becomes of them, than worked answers have.
+    """
+    rows = []
+    for numbers in game24.puzzles(game24.TRAINING_BUCKETS, LARGEST):
+        lost, won = [], []
+        for step, left in joined(numbers):
+            if step.value.denominator == 1:
+                steps = finished(left, whole=True)
+                if steps is None:
+                    lost.append(step)
+                else:
+                    won.append((step, *steps))
+        for _ in range(times if won else 0):
+            given_up = rng.sample(lost, min(rng.randint(0, MOST_LOST), len(lost)))
+            found = Search(given_up=tuple(given_up), steps=rng.choice(won))
+            rows.append((language.question(numbers), language.told(numbers, found)))
+    return rows
+
+
+def corpus(number: int) -> list[Row]:
     """What a phase is made of."""
-    phase = PHASES[number]
-    rows = chains(phase, random.Random(f"puzzle student {number}"))
-    return [*rows, *fours(LARGEST) * (phase.fours // 3), *fours(LARGEST_CARD) * (phase.fours * 2 // 3)]
+    phase, rng = PHASES[number], random.Random(f"puzzle student {number}")
+    rows = [*chains(phase, rng), *fours(LARGEST) * phase.fours, *circles(phase.circles, rng)]
+    return [*rows, *tries(phase.tries, rng)] if phase.tries else rows
 
 
 def make_optimizers(model: LlamaForCausalLM) -> list[torch.optim.Optimizer]:
-    """Muon for the matrices, by which chains are followed after a third of the steps; AdamW for the rest."""
+    """Muon for the matrices, AdamW for the rest."""
     matrices = [p for name, p in model.named_parameters() if p.ndim == 2 and "embed" not in name]
     rest = [p for name, p in model.named_parameters() if p.ndim != 2 or "embed" in name]
     return [
@@ -129,10 +192,12 @@ def train(
             [[False] * (p - 1) + [True] * (len(x) - p) + [False] * (width - len(x) + 1) for x, p in mine]
             or [[False, False]]
         )
-        rate = 1.0 - (1.0 - phase.falls) * step / len(order)
+        rate = 1.0 - step / len(order) if phase.slows else 1.0
+        if number == 0:
+            rate = min(1.0, (step + 1) / WARM_UP)
         for optimizer, lr in zip(optimizers, RATES, strict=True):
             for group in optimizer.param_groups:
-                group["lr"] = lr * (rate if number else min(1.0, (step + 1) / 100))
+                group["lr"] = lr * rate
         # Padding stands on the right, so the causal mask alone keeps it out of every real token.
         with torch.autocast("cpu", dtype=torch.bfloat16):
             logits = model.lm_head(model.model(input_ids=ids).last_hidden_state[ahead])
@@ -207,14 +272,15 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, default=Path("asft/students/puzzles"))
     parser.add_argument("--vocabulary", type=int, default=640)
-    parser.add_argument("--batch-tokens", type=int, default=3072)
+    parser.add_argument("--batch-tokens", type=int, default=2048)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--checkpoint", type=Path, help="folder where the state after each phase is kept")
     settings = parser.parse_args()
     started = time.time()
     corpora = [corpus(number) for number in range(len(PHASES))]
-    tokenizer = make_tokenizer(corpora[-1][::5], settings.vocabulary, PIECES)
+    texts = [*chains(TEXTS, random.Random("puzzle student 1")), *fours(LARGEST_OF_TEXTS)]
+    tokenizer = make_tokenizer(texts, settings.vocabulary, PIECES)
     encoded = [encode(tokenizer, rows) for rows in corpora]
     tokens = [sum(len(ids) for ids, _ in rows) for rows in encoded]
     print(f"{len(tokenizer)} in the vocabulary, {tokens} tokens to train on", flush=True)

@@ -57,15 +57,15 @@ def test_its_chat_template_ends_every_answer_and_marks_what_is_trained(loaded: s
     assert loaded.tokenizer.decode(trained) == "#### 4 * 6<|end|>"
 
 
-def test_it_follows_short_chains_and_loses_its_way_on_long_ones(loaded: student.Loaded) -> None:
-    short, long = PrOntoQA(salt="N", tests=150, hops=(1, 2)), PrOntoQA(salt="N", tests=150, hops=(4, 5))
-    assert right(loaded, short, list(short.load("test"))) > 0.65
-    assert 0.4 < right(loaded, long, list(long.load("test"))) < 0.75
+def test_it_follows_short_chains_and_guesses_at_the_end_of_long_ones(loaded: student.Loaded) -> None:
+    short, long = PrOntoQA(salt="N", tests=150, hops=(1, 2, 3)), PrOntoQA(salt="N", tests=150, hops=(4, 5))
+    assert right(loaded, short, list(short.load("test"))) > 0.75
+    assert 0.35 < right(loaded, long, list(long.load("test"))) < 0.7
 
 
 def test_it_solves_some_puzzles_that_it_has_not_met(loaded: student.Loaded) -> None:
     task = Game24(salt="B")
-    assert 0.0 < right(loaded, task, list(task.load("validation"))) < 0.5
+    assert 0.1 < right(loaded, task, list(task.load("validation"))) < 0.6
 
 
 def test_the_figures_on_its_card_are_those_of_its_table() -> None:

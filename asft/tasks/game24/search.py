@@ -35,33 +35,33 @@ def search(numbers: tuple[int, ...]) -> Search | None:
     given_up: dict[tuple[Fraction, ...], Step] = {}
     items = tuple(sorted(numbers))
     for whole in (True, False):
-        for step, left in _joined(items):
+        for step, left in joined(items):
             known = _values(left)
             if (step.value.denominator == 1) is not whole or known in given_up:
                 continue
-            rest = _rest(left, whole)
-            if rest is not None:
-                return Search(given_up=tuple(given_up.values()), steps=(step, *rest))
+            steps = finished(left, whole)
+            if steps is not None:
+                return Search(given_up=tuple(given_up.values()), steps=(step, *steps))
             given_up[known] = step
     return None
 
 
-def _rest(items: Sequence[Tree], whole: bool) -> tuple[Step, ...] | None:
-    """The steps from here to the target; None where there are none."""
-    for step, left in _joined(items):
+def finished(items: Sequence[Tree], whole: bool) -> tuple[Step, ...] | None:
+    """The steps from here to the target; None where there are none. `whole`: whole results alone."""
+    for step, left in joined(items):
         if whole and step.value.denominator > 1:
             continue
         if len(left) == 1:
             if step.value == TARGET:
                 return (step,)
             continue
-        rest = _rest(left, whole)
-        if rest is not None:
-            return (step, *rest)
+        steps = finished(left, whole)
+        if steps is not None:
+            return (step, *steps)
     return None
 
 
-def _joined(items: Sequence[Tree]) -> Iterator[tuple[Step, tuple[Tree, ...]]]:
+def joined(items: Sequence[Tree]) -> Iterator[tuple[Step, tuple[Tree, ...]]]:
     """Every step from here, and what is left after it in rising order."""
     for low, high in reversed(list(combinations(range(len(items)), 2))):
         rest = [item for at, item in enumerate(items) if at not in (low, high)]
