@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from asft import ceilings
 from asft import recipe as recipes
@@ -41,6 +42,7 @@ def plan(study: Study, folder: Path, at_once: int) -> list[Planned]:
     """A row per arm. Loads each task once, and times the student on this machine where no run is done yet."""
     splits: dict[str, tuple[tuple[Example, ...], tuple[Example, ...]]] = {}
     paces: dict[str, Pace] = {}
+    whole: dict[str, Ceiling] = {}
     rows = []
     for arm in study.arms:
         recipe = recipes.read(study.given(arm, study.seeds[0]))
@@ -55,7 +57,10 @@ def plan(study: Study, folder: Path, at_once: int) -> list[Planned]:
             if (path := results.path_of(folder, arm.name, seed)).exists()
         ]
         left = len(study.seeds) - len(found)
-        asked = _bounded(ceilings.of(recipe, context).whole, recipe) * left if left else NO_REQUESTS
+        asking = json.dumps([recipe.settings["task"], *_asking(recipe)], sort_keys=True, default=str)
+        if left and asking not in whole:
+            whole[asking] = ceilings.of(recipe, context).whole
+        asked = _bounded(whole[asking], recipe) * left if left else NO_REQUESTS
         prices = ceilings.prices(recipe)
         if found:
             took = statistics.mean(_seconds(one) for one in found)
@@ -117,6 +122,13 @@ def told(study: Study, rows: Sequence[Planned], at_once: int) -> str:
             "Requests, tokens and dollars are the most there can be; what two runs ask alike is paid once.",
         ]
     )
+
+
+def _asking(recipe: Recipe) -> list[Any]:
+    """All of a recipe that says what is asked at most; arms often differ in what asks nobody."""
+    parts = ("writer", "filters", "teacher", "judge", "rounds", "per_round", "max_drafts")
+    scripts = [(need.name, need.options) for need in recipe.needs if need.kind == "script"]
+    return [*(recipe.settings[part] for part in parts), scripts]
 
 
 def _bounded(most: Ceiling, recipe: Recipe) -> Ceiling:
