@@ -24,7 +24,7 @@ METHOD = (
 def told(facts: Facts) -> list[str]:
     """A paragraph, sentence by sentence."""
     said = [
-        f"{plural(len(facts.arms), 'arm')} with {plural(len(facts.seeds), 'seed')} each, {facts.amount:g} "
+        f"{plural(len(facts.arms), 'arm')}, {plural(len(facts.seeds), 'seed')}, {facts.amount:g} "
         f"{facts.binds} for a run, {plural(facts.items, 'test item')}; the base answers "
         f"{percent(facts.base)} right."
     ]
@@ -37,9 +37,10 @@ def told(facts: Facts) -> list[str]:
     others = [one for one in facts.compared if one.difference]
     if not others:
         return said
-    if len(facts.seeds) < FEW_SEEDS:
+    seeds = min(one.difference.seeds for one in others if one.difference)
+    if seeds < FEW_SEEDS:
         said.append(
-            f"With {plural(len(facts.seeds), 'seed')} nothing is shown about other seeds: what follows is a "
+            f"With {plural(seeds, 'seed')} nothing is shown about other seeds: what follows is a "
             f"first look, and it takes {FEW_SEEDS} seeds at least to know."
         )
     better = [one for one in others if _sure(one) and one.difference and one.difference.value > 0]
@@ -60,7 +61,7 @@ def told(facts: Facts) -> list[str]:
         said.append(
             f"To {facts.reference}'s final accuracy, {facts.reference} takes {ratio(reach)} what {best.arm} "
             f"takes, the best of the arms; as one of {len(others)} that were tried, that it is above 1 is "
-            f"{'' if best.saves else 'not '}shown."
+            f"{'' if best.saves and seeds >= FEW_SEEDS else 'not '}shown."
         )
     return said
 

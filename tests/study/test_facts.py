@@ -158,6 +158,13 @@ def test_what_is_shown_is_said_in_plain_words() -> None:
 def test_with_few_seeds_nothing_is_said_to_be_shown_about_others() -> None:
     said = " ".join(sentences.told(found(study(ARMS, seeds=2))))
     assert "With 2 seeds nothing is shown about other seeds" in said
+    assert "that it is above 1 is not shown" in said
+
+
+def test_where_most_seeds_are_still_to_be_run_those_that_are_there_are_few() -> None:
+    said = " ".join(sentences.told(found(study(ARMS, seeds=2), seeds=[1, 2, 3, 4, 5])))
+    assert "With 2 seeds nothing is shown about other seeds" in said
+    assert "that it is above 1 is not shown" in said
 
 
 def test_an_arm_that_is_as_good_is_not_told_apart() -> None:
