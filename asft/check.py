@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
-from asft import ceilings, heldout, passed_on, terms, writing
+from asft import ceilings, heldout, likely, passed_on, terms, writing
 from asft.ceilings import Ceilings
 from asft.engine import Endpoint
 from asft.errors import AsftError, DataError, RecipeError
@@ -64,7 +64,6 @@ def check(reading: Reading) -> str:
     recipe = reading.recipe()
     context = looked.context
     asked = looked.ceilings
-    prices = ceilings.prices(recipe)
     warnings = [f"Warning: {warning}" for warning in looked.warnings]
     lines = [
         f"recipe    {recipe.name}: {recipe.rounds} rounds x {recipe.per_round} examples, seed {recipe.seed}",
@@ -76,13 +75,9 @@ def check(reading: Reading) -> str:
         f"measures  {', '.join(need.name for need in recipe.needs) or 'nothing'}",
         *_needs(recipe, looked),
         "",
-        "At most, if every draft took all that it may"
+        "About, were every draft kept, and at most, if every draft took all that it may"
         + (", before rules change anything (a budget holds whatever they change):" if recipe.adapt else ":"),
-        f"  drafts    {recipe.rounds * recipe.max_drafts}",
-        f"  requests  {asked.whole.requests}",
-        f"  tokens    {_tokens(asked.whole)}",
-        "  cost      "
-        + ("unknown (no prices)" if prices is None else f"{prices.most(asked.whole).quantize(CENT)} USD"),
+        *_amounts(recipe, asked.whole, likely.of(recipe, context)),
         *_computes(recipe, looked),
         "",
         "The first prompt:" if looked.prompt else "The writer asks nobody.",
@@ -91,6 +86,24 @@ def check(reading: Reading) -> str:
         *(warnings or ["Nothing is wrong with this recipe."]),
     ]
     return "\n".join(lines)
+
+
+def _amounts(recipe: Recipe, most: Ceiling, about: Ceiling | None) -> Iterator[str]:
+    """Drafts, requests, tokens and dollars: about so many, and at most so many."""
+    prices = ceilings.prices(recipe)
+    drafts = recipe.rounds * recipe.per_round, recipe.rounds * recipe.max_drafts
+    rows = [("", "about", "at most"), ("drafts", *map(str, drafts))]
+    for name in ("requests", "input_tokens", "output_tokens"):
+        expected = "?" if about is None else str(getattr(about, name))
+        rows.append((name.replace("_", " "), expected, str(getattr(most, name))))
+    usd = [
+        "?" if prices is None or one is None else str(prices.most(one).quantize(CENT))
+        for one in (about, most)
+    ]
+    rows.append(("USD", usd[0], usd[1] if prices is not None else "unknown (no prices)"))
+    wide = [max(len(row[place]) for row in rows) for place in (1, 2)]
+    for name, expected, limit in rows:
+        yield f"  {name:13} {expected.rjust(wide[0])}  {limit.rjust(wide[1])}"
 
 
 def _held_out(looked: _Looked) -> str:
@@ -127,7 +140,7 @@ def _computes(recipe: Recipe, looked: _Looked) -> Iterator[str]:
         return
     parts = {"student": found.student, "teacher and judge": found.asked}
     told = ", ".join(f"{name} {'unknown' if one is None else f'{one:.1e}'}" for name, one in parts.items())
-    yield f"  FLOPs     {told}"
+    yield f"  FLOPs         at most {told}"
 
 
 def _needs(recipe: Recipe, looked: _Looked) -> Iterator[str]:

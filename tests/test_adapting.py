@@ -283,7 +283,7 @@ def test_asft_check_says_what_stops_the_run_and_what_rules_change() -> None:
     told = check.check(recipe.look_at(given)).splitlines()
     assert "stops     at accuracy 0.9, or at rounds without a gain of 0.005: 2; on what is held out" in told
     assert "adapts    selector.temperature: times 0.7; when gain_below 0.01  (adapt.0)" in told
-    assert any(line.startswith("At most, ") and "before rules change anything" in line for line in told)
+    assert any(line.startswith("About, ") and "before rules change anything" in line for line in told)
 
 
 # In a run

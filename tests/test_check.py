@@ -76,6 +76,10 @@ def numbers(text: str, line: str) -> list[int]:
     return [int(number) for number in re.findall(r"\d+", found.removeprefix(line))]
 
 
+def at_most(text: str, name: str) -> int:
+    return numbers(text, f"  {name} ")[-1]
+
+
 def test_each_measurement_is_told_with_what_it_takes() -> None:
     text = shown(criterion={"use": "acquisition", "uncertainty": {"use": "disagreement", "k": 4}})
     assert "measures  embedding, samples" in text
@@ -111,10 +115,10 @@ def test_needs_that_ask_are_told_with_requests_and_tokens_and_added_to_the_whole
     assert tokens_out == 12 * 1024
     alone = shown(criterion={"use": "loss"})
     # 2 rounds of 5 drafts of 1 request each, and the grades of 2 rounds.
-    assert numbers(alone, "  requests") == [10]
-    assert numbers(text, "  requests") == [10 + 2 * 12]
-    before, after = numbers(alone, "  tokens"), numbers(text, "  tokens")
-    assert after == [before[0] + 2 * tokens_in, before[1] + 2 * tokens_out]
+    assert at_most(alone, "requests") == 10
+    assert at_most(text, "requests") == 10 + 2 * 12
+    assert at_most(text, "input tokens") == at_most(alone, "input tokens") + 2 * tokens_in
+    assert at_most(text, "output tokens") == at_most(alone, "output tokens") + 2 * tokens_out
 
 
 @pytest.mark.parametrize(
@@ -181,7 +185,7 @@ def test_a_filter_that_asks_has_a_judge_and_a_ceiling_for_each_draft() -> None:
     assert "judge     the teacher" in text
     assert numbers(text, "  filters: at most")[0] == 3
     # 2 rounds of 5 drafts of 1 request, each judged by up to 3.
-    assert numbers(text, "  requests") == [2 * 5 * (1 + 3)]
+    assert at_most(text, "requests") == 2 * 5 * (1 + 3)
 
 
 def test_what_filters_measure_of_drafts_is_told() -> None:
@@ -193,7 +197,7 @@ def test_a_writer_that_asks_nobody_is_right_as_it_is() -> None:
     told = shown(writer={"use": "reference"}, criterion={"use": "unscored"}, selector={"use": "random"})
     assert "The writer asks nobody." in told
     assert "Nothing is wrong with this recipe." in told
-    assert numbers(told, "  requests  ") == [0]
+    assert numbers(told, "  requests ") == [0, 0]
 
 
 def test_a_judge_that_nobody_asks_is_told() -> None:
@@ -204,9 +208,12 @@ def test_a_judge_that_nobody_asks_is_told() -> None:
 
 def test_the_cost_is_counted_at_the_prices_of_whoever_is_dearer() -> None:
     text = shown(judge=paid(input=1000.0))
-    tokens = sum(numbers(text, "  tokens"))
-    assert f"cost      {tokens / 1000:.2f} USD" in text
-    assert "cost      unknown (no prices)" in shown(judge=paid(input=None))
+    about, most = (
+        sum(numbers(text, f"  {name} ")[place] for name in ("input tokens", "output tokens"))
+        for place in (0, 1)
+    )
+    assert re.search(rf"  USD  +{about / 1000:.2f}  +{most / 1000:.2f}$", text, re.MULTILINE)
+    assert re.search(r"  USD  +\?  +unknown \(no prices\)$", shown(judge=paid(input=None)), re.MULTILINE)
 
 
 def test_a_budget_in_dollars_needs_the_prices_of_the_judge() -> None:
