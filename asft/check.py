@@ -9,12 +9,14 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from importlib.util import find_spec
 
 from asft import ceilings, heldout, likely, passed_on, terms, writing
 from asft.ceilings import Ceilings
 from asft.engine import Endpoint
 from asft.errors import AsftError, DataError, RecipeError
-from asft.recipe import DataOptions, Reading, Recipe
+from asft.recipe import DataOptions, Reading, Recipe, StudentOptions
+from asft.teachers.vllm.settings import NO_DECODER
 from asft.types import (
     NO_REQUESTS,
     Ceiling,
@@ -214,6 +216,7 @@ def _look(reading: Reading, *, reach: bool = False) -> _Looked:
             *reached,
             *_judges(recipe, asked),
             *_votes(recipe),
+            *_decodes(recipe.student),
             *_references(context, recipe),
             *terms.reminders(recipe.teacher),
         ],
@@ -287,6 +290,13 @@ def _ask_itself(role: str, teacher: Teacher, name: str, problems: list[str]) -> 
         problems.append(f"{role}: {error}")
         return name
     return f"{name}: {said}" if said else name
+
+
+def _decodes(options: StudentOptions) -> Iterator[str]:
+    """That the vLLM which is to decode in this process is not here."""
+    elsewhere = options.vllm is not None and (options.vllm.base_url or options.vllm.python)
+    if options.decoder == "vllm" and not elsewhere and find_spec("vllm") is None:
+        yield f"student.decoder: {NO_DECODER}"
 
 
 def _reach(role: str, teacher: Teacher) -> list[str]:

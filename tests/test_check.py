@@ -1,7 +1,9 @@
 """What `asft check` says of a recipe that asks: what it costs at most, who judges, and what stops it."""
 
 import re
+import sys
 from decimal import Decimal
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -198,6 +200,15 @@ def test_a_writer_that_asks_nobody_is_right_as_it_is() -> None:
     assert "The writer asks nobody." in told
     assert "Nothing is wrong with this recipe." in told
     assert numbers(told, "  requests ") == [0, 0]
+
+
+@pytest.mark.skipif(find_spec("vllm") is not None, reason="vLLM is installed here")
+def test_a_vllm_that_is_to_decode_and_is_not_here_is_told() -> None:
+    named = {"decoder": "vllm", "base": "pocket", "max_new_tokens": 60}
+    told = "Warning: student.decoder: vLLM is not installed here"
+    assert told in shown(student=named)
+    assert told not in shown(student={**named, "vllm": {"base_url": "http://127.0.0.1:1/v1"}})
+    assert told not in shown(student={**named, "vllm": {"python": sys.executable}})
 
 
 def test_a_judge_that_nobody_asks_is_told() -> None:

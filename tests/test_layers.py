@@ -254,6 +254,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "asft.likely",
         "asft.passed_on",
         "asft.recipe",
+        "asft.teachers.vllm.settings",
         "asft.terms",
         "asft.writing",
     },

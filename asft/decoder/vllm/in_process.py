@@ -10,8 +10,8 @@ from asft.decoder.vllm import sampling
 from asft.decoder.vllm.starting import READY_WITHIN, TIMEOUT, Start, adapter
 from asft.errors import FatalError
 from asft.student import Loaded
-from asft.teachers.vllm import INSTALL
 from asft.teachers.vllm.in_process import InProcess
+from asft.teachers.vllm.settings import NO_DECODER
 
 
 class OwnVLLM:
@@ -91,10 +91,7 @@ class OwnVLLM:
         if self._engine is not None:
             await self._engine.stop()
         if find_spec("vllm") is None:
-            raise FatalError(
-                f"decoder: vllm: vLLM is not installed here; {INSTALL}, name the interpreter that has it as "
-                "student.vllm.python, or take `decoder: hf`"
-            )
+            raise FatalError(f"decoder: vllm: {NO_DECODER}")
         self._engine = None
         engine = InProcess(
             flags=wanted.flags(self._memory, self._args),

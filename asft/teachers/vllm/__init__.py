@@ -28,6 +28,7 @@ from asft.teachers.vllm.server import HOST, Server
 from asft.teachers.vllm.settings import (
     ADAPTER,
     DECIDED,
+    INSTALL,
     QUIET,
     adapter_config,
     changing,
@@ -38,7 +39,6 @@ from asft.types import Reply, Request
 
 Seconds = Annotated[float, Field(gt=0.0)]
 
-INSTALL = "install it with `pip install 'asft[vllm]'`"
 SAMPLING = (
     "allowed_token_ids",
     "bad_words",

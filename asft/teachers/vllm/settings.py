@@ -8,6 +8,11 @@ from typing import Any
 
 from asft.errors import FatalError
 
+INSTALL = "install it with `pip install 'asft[vllm]'`"
+NO_DECODER = (
+    f"vLLM is not installed here; {INSTALL}, name the interpreter that has it as student.vllm.python, or "
+    "take `decoder: hf`"
+)
 ADAPTER = "adapter"
 """What vLLM calls the adapter."""
 QUIET: Mapping[str, str] = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
