@@ -39,7 +39,7 @@ def short(value: float) -> str:
 
 def decimal(value: float | None, digits: int = 3) -> str:
     """1.234; a dash where there is none."""
-    return NONE if value is None else signed(f"{value:.{digits}f}")
+    return NONE if value is None else signed(f"{value:z.{digits}f}")
 
 
 def percent(share: float | None) -> str:
@@ -49,7 +49,7 @@ def percent(share: float | None) -> str:
 
 def points(share: float) -> str:
     """A difference of shares in percentage points, always with its sign: +17.7."""
-    return signed(f"{100 * share:+.1f}")
+    return signed(f"{100 * share:+z.1f}")
 
 
 def p_value(p: float | None) -> str:

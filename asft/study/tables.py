@@ -168,7 +168,7 @@ def diversity(facts: Facts) -> Table:
 
 def _mean(rows: Sequence[Mapping[str, float]], key: str) -> str:
     values = [row[key] for row in rows if key in row]
-    return decimal(sum(values) / len(values)) if values else NONE
+    return decimal(sum(values) / len(values), 0 if key == "texts" else 3) if values else NONE
 
 
 def gaps(facts: Facts) -> list[tuple[str, Table]]:

@@ -14,7 +14,7 @@ from asft.report.html import page
 from asft.report.markdown import block, inline, markdown
 from asft.report.scale import ticks
 from asft.report.sentences import headline
-from asft.report.wording import dollars, duration, p_value, short, visible
+from asft.report.wording import decimal, dollars, duration, p_value, points, short, visible
 
 # The files
 
@@ -185,3 +185,8 @@ def test_ticks_are_round_and_hold_the_ends() -> None:
 )
 def test_figures_are_written_as_people_read_them(written: str, expected: str) -> None:
     assert written == expected
+
+
+def test_what_rounds_to_nothing_has_no_minus() -> None:
+    assert (decimal(-0.0001), decimal(-0.0012)) == ("0.000", "−0.001")
+    assert (points(-0.0001), points(-0.012)) == ("+0.0", "−1.2")
