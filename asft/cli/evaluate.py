@@ -12,8 +12,6 @@ from asft.errors import RecipeError
 
 DEFAULTS: Mapping[str, Any] = {"max_new_tokens": 256, "batch_size": 64}
 """Where neither the command line nor a run says it."""
-MEMORY = 0.9
-"""Share of the device's memory for a vLLM that is started here: nothing else is on it."""
 LOG = "student-vllm.log"
 
 
@@ -85,7 +83,7 @@ def _evaluate(arguments: argparse.Namespace, given: list[str]) -> int:
     of_student = _of_student(settings, options, arguments)
     max_new_tokens = of_student.max_new_tokens or DEFAULTS["max_new_tokens"]
     progress = Progress()
-    with _logs(Path(arguments.model)) as logs, decoding.who_decodes(of_student, logs / LOG, MEMORY) as by:
+    with _logs(Path(arguments.model)) as logs, decoding.who_decodes(of_student, logs / LOG, alone=True) as by:
         if by is not None and (of_student.vllm is None or of_student.vllm.base_url is None):
             progress.say(f"vLLM is started; its log is {logs / LOG}")
         loaded = student.load(which) if by is None else student.outline(which)

@@ -38,8 +38,8 @@ class StudentVLLM:
     """Interpreter of an environment with vLLM in it, where it runs as a server of its own while a step asks
     it; None: inside this process."""
     gpu_memory_utilization: Annotated[float, Field(gt=0.0, le=1.0)] | None = None
-    """Share of the device's memory for a vLLM that is started here; None: half in a run, where the student is
-    there too, and nine tenths in `asft eval`."""
+    """Share of the device's memory for a vLLM that is started here; None: nine tenths of a GPU in `asft
+    eval`, and half in a run, where the student is there too, and on a CPU."""
     args: list[str] = Field(default_factory=list)
     """Further flags for a vLLM that is started here, as `vllm serve` takes them."""
 

@@ -13,8 +13,6 @@ from asft.workers.ranks import Ranks
 
 FILE = "answers.json"
 """In the run directory: the limit that was found, and from what."""
-MEMORY = 0.5
-"""Of the device, for a vLLM that is started here: the student and its scorer are there, too."""
 
 
 def limit(line: Line) -> int:
@@ -47,7 +45,7 @@ def limit(line: Line) -> int:
 def decoding(line: Line) -> Iterator[decoder.Decoder | None]:
     """Who decodes in a step; None: the student in memory."""
     log = line.dir.path / "logs" / "student-vllm.log"
-    with who_decodes(line.recipe.student, log, MEMORY) as made:
+    with who_decodes(line.recipe.student, log) as made:
         yield made if made is None or line.ranks.count == 1 else AskedByFirst(by=made, ranks=line.ranks)
 
 

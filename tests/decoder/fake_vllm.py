@@ -71,7 +71,8 @@ def install(monkeypatch: pytest.MonkeyPatch, model: Any) -> list[Engine]:
         return made[-1]
 
     def add_cli_args(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
-        for flag in ("--model", "--dtype", "--revision", "--max-lora-rank", "--max-num-seqs"):
+        named = ("model", "dtype", "revision", "max-lora-rank", "max-num-seqs", "gpu-memory-utilization")
+        for flag in (f"--{name}" for name in named):
             parser.add_argument(flag)
         parser.add_argument("--enable-lora", action="store_true")
         parser.add_argument("--no-enable-chunked-prefill", action="store_true")

@@ -11,7 +11,9 @@ from peft import LoraConfig, get_peft_model
 
 from asft import decoder, measure, needs, student
 from asft.decoder.vllm.in_process import OwnVLLM
+from asft.decoding import who_decodes
 from asft.errors import DataError, FatalError, RequestError
+from asft.recipe import StudentOptions, StudentVLLM
 from asft.tasks.pocket.task import Pocket
 from tests.decoder import fake_vllm
 
@@ -61,6 +63,7 @@ def test_it_is_asked_for_what_the_student_would_do(
     [engine] = engines
     assert (engine.options.model, engine.options.dtype) == (str(student.POCKET), "float32")
     assert (engine.options.max_num_seqs, engine.options.enable_lora) == ("8", False)
+    assert engine.options.gpu_memory_utilization == "0.5"
     first, second, greedy = engine.params
     seeds = [decoder.Chance(seed=0, example_id=IDS[0], index=i, temperature=0.7).number for i in (0, 1)]
     assert [first.seed, second.seed] == seeds
@@ -177,3 +180,21 @@ def test_the_dtype_is_that_of_the_student(engines: list[fake_vllm.Engine], vllm:
     loaded.model.to(torch.bfloat16)
     decoder.answer(loaded, PROMPTS[:1], max_new_tokens=1, by=vllm)
     assert engines[0].options.dtype == "bfloat16"
+
+
+@pytest.mark.parametrize(
+    ("alone", "said", "taken"), [(True, None, "0.5"), (False, None, "0.5"), (True, 0.3, "0.3")]
+)
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is here")
+def test_on_a_cpu_it_takes_half_of_the_memory_or_what_is_said(
+    engines: list[fake_vllm.Engine],
+    pocket: student.Loaded,
+    tmp_path: Path,
+    alone: bool,
+    said: float | None,
+    taken: str,
+) -> None:
+    options = StudentOptions(base="pocket", decoder="vllm", vllm=StudentVLLM(gpu_memory_utilization=said))
+    with who_decodes(options, tmp_path / "vllm.log", alone=alone) as by:
+        decoder.answer(pocket, PROMPTS[:1], max_new_tokens=2, by=by)
+    assert engines[0].options.gpu_memory_utilization == taken

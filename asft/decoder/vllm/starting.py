@@ -46,10 +46,9 @@ class Start:
         """As `vllm serve` takes them; `memory`: share of the device's; `args`: the recipe's own."""
         import torch
 
-        flags = [*self.model, "--dtype", self.dtype]
-        if torch.cuda.is_available():
-            flags += ["--gpu-memory-utilization", str(memory)]
-        else:
+        # A CPU's vLLM calls its share of the computer's memory that, too.
+        flags = [*self.model, "--dtype", self.dtype, "--gpu-memory-utilization", str(memory)]
+        if not torch.cuda.is_available():
             # In pieces, a prompt of a request with a seed ends a CPU's engine: its generators have no offset.
             flags.append("--no-enable-chunked-prefill")
         if self.rank:
