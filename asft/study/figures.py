@@ -4,8 +4,10 @@ A figure in the page takes its colours from the page's style sheet, light or dar
 the light ones with it.
 """
 
+import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from markupsafe import Markup
@@ -15,7 +17,7 @@ from asft.report.html import FOLDER
 from asft.report.scale import ticks
 from asft.report.wording import percent, points, short, short_dollars, signed
 from asft.stats import Estimate
-from asft.study.facts import Chart, Compared
+from asft.study.facts import Chart, Compared, Line
 
 WIDTH, HEIGHT = 760, 400
 LEFT, RIGHT, TOP, BOTTOM = 48, 150, 16, 44
@@ -24,6 +26,10 @@ APART = 15.0
 """Between two names at the right."""
 COLOURS = 10
 """Classes arm-0 .. arm-9 of the style sheet; further arms begin again, dashed."""
+FEW = 4
+"""Arms whose bands can be told apart in one figure."""
+PANELS, PANEL = 4, 150
+"""Panels beside each other, and the height of one."""
 ROW = 30
 FONTS = "DejaVu Sans, Liberation Sans, Arial, sans-serif"
 """Of a picture, which has no page around it."""
@@ -35,54 +41,157 @@ def colour(place: int) -> str:
 
 
 def curves(chart: Chart, arms: Sequence[str], reference: str) -> Markup:
-    """Accuracy against what was used up, an arm a line, each named at its end; bands are 95% intervals."""
+    """Accuracy against what was used up, an arm a line, each named at its end; bands are 95% intervals.
+
+    Bands of many arms would lie on each other: then the reference alone has one, and `panels` shows all.
+    """
     bottom, right = HEIGHT - BOTTOM, WIDTH - RIGHT
-    estimates = [one for curve in chart.lines for one in curve.accuracy]
-    y_ticks = ticks(100 * min(e.low for e in estimates), 100 * max(e.high for e in estimates), 6)
-    x_ticks = ticks(0, max(curve.spent[-1] for curve in chart.lines) or 1, 5)
-
-    def x_of(value: float) -> float:
-        return LEFT + INSET + (right - LEFT - INSET) * value / x_ticks[-1]
-
-    def y_of(share: float) -> float:
-        return bottom - (bottom - TOP) * (100 * share - y_ticks[0]) / (y_ticks[-1] - y_ticks[0])
-
-    def path(places: Sequence[tuple[float, float]]) -> str:
-        return " ".join(f"{x_of(x):.1f},{y_of(y):.1f}" for x, y in places)
-
-    parts = []
-    for tick in y_ticks:
-        parts.append(stroke(LEFT, y_of(tick / 100), right, y_of(tick / 100), "grid"))
-        parts.append(words(LEFT - 8, y_of(tick / 100) + 4, f"{tick:g}%", "tick end"))
-    write_x = _writes(chart.key)
-    parts += [words(x_of(tick), bottom + 18, write_x(tick), "tick middle") for tick in x_ticks]
+    banded = {line.arm for line in chart.lines if not crowded(chart) or line.arm == reference}
+    axes = _Axes.of(chart, banded, left=LEFT, right=right, top=TOP, bottom=bottom)
+    parts = [*axes.grid(), *axes.marks(_writes(chart.key))]
     parts.append(words((LEFT + right) / 2, HEIGHT - 8, chart.label, "axis middle"))
     told = []
     ends: list[tuple[float, str, str]] = []
     # The reference is drawn last, above all others.
     for curve in sorted(chart.lines, key=lambda one: one.arm == reference):
-        kind = colour(arms.index(curve.arm)) + (" reference" if curve.arm == reference else "")
-        pairs = list(zip(curve.spent, curve.accuracy, strict=True))
-        upper = [(x, e.high) for x, e in pairs]
-        lower = [(x, e.low) for x, e in reversed(pairs)]
-        parts.append(
-            Markup('<polygon class="arm-band {}" points="{}"/>').format(kind, path([*upper, *lower]))
-        )
-        places = path([(x, e.value) for x, e in pairs])
-        parts.append(Markup('<polyline class="arm-line {}" points="{}"/>').format(kind, places))
-        for x, found in pairs:
-            said = f"{curve.arm}: {with_range(found)} at {write_x(x)} {chart.label}"
-            dot = Markup(
-                '<circle class="arm-dot {}" cx="{:.1f}" cy="{:.1f}" r="3.5"><title>{}</title></circle>'
-            )
-            parts.append(dot.format(kind, x_of(x), y_of(found.value), said))
-        ends.append((y_of(curve.accuracy[-1].value), curve.arm, kind))
+        kind = _kind(curve.arm, arms, reference)
+        parts += axes.line(chart, curve, kind, band=curve.arm in banded)
+        ends.append((axes.y_of(curve.accuracy[-1].value), curve.arm, kind))
         told.append(f"{curve.arm} ends at {percent(curve.accuracy[-1].value)}")
     for y, (end, arm, kind) in zip(_spread([end for end, _, _ in sorted(ends)]), sorted(ends), strict=True):
         parts.append(stroke(right + 4, end, right + 14, y, f"arm-lead {kind}"))
         parts.append(words(right + 18, y + 4, arm, f"arm-name start {kind}"))
     title = f"Accuracy against {chart.label}"
     return drawing(WIDTH, HEIGHT, title, f"{'; '.join(told)}.", parts)
+
+
+def panels(chart: Chart, arms: Sequence[str], reference: str) -> Markup:
+    """Each arm by itself beside the reference, all on the same axes; bands are 95% intervals."""
+    others = [line for line in chart.lines if line.arm != reference]
+    beside = [line for line in chart.lines if line.arm == reference]
+    wide = (WIDTH - LEFT) / PANELS
+    rows = math.ceil(len(others) / PANELS)
+    parts = []
+    for place, curve in enumerate(others):
+        row, column = divmod(place, PANELS)
+        left, top = LEFT + column * wide, row * PANEL + 26
+        axes = _Axes.of(
+            chart,
+            {line.arm for line in chart.lines},
+            left=left,
+            right=left + wide - 16,
+            top=top,
+            bottom=top + PANEL - 44,
+            marks=(3, 4),
+        )
+        parts += axes.grid(named=column == 0)
+        # The last of each column has nothing below it.
+        if place + PANELS >= len(others):
+            parts += axes.marks(_writes(chart.key))
+        for line in (*beside, curve):
+            parts += axes.line(chart, line, _kind(line.arm, arms, reference), band=True)
+        parts.append(words(left, top - 8, curve.arm, f"arm-name start {_kind(curve.arm, arms, reference)}"))
+    height = rows * PANEL + 30
+    parts.append(words(WIDTH / 2, height - 8, f"{chart.label}; the thick line is {reference}", "axis middle"))
+    title = f"Accuracy of each arm against {chart.label}, beside {reference}"
+    told = "; ".join(f"{line.arm} ends at {percent(line.accuracy[-1].value)}" for line in chart.lines)
+    return drawing(WIDTH, height, title, f"{told}.", parts, "chart panels")
+
+
+def crowded(chart: Chart) -> bool:
+    """Whether there are so many arms that their bands would hide each other."""
+    return len(chart.lines) > FEW
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Axes:
+    """Where a figure's values stand."""
+
+    left: float
+    right: float
+    top: float
+    bottom: float
+    end: float
+    """The most that was used up."""
+    x_ticks: Sequence[float]
+    y_ticks: Sequence[float]
+    """Percent."""
+
+    @classmethod
+    def of(
+        cls,
+        chart: Chart,
+        banded: Collection[str],
+        *,
+        left: float,
+        right: float,
+        top: float,
+        bottom: float,
+        marks: tuple[int, int] = (5, 6),
+    ) -> "_Axes":
+        """Wide enough for all lines, and the bands of some; `marks`: about how many there are, x and y."""
+        lows = [one.low if line.arm in banded else one.value for line in chart.lines for one in line.accuracy]
+        highs = [
+            one.high if line.arm in banded else one.value for line in chart.lines for one in line.accuracy
+        ]
+        end = max(line.spent[-1] for line in chart.lines) or 1
+        return cls(
+            left=left,
+            right=right,
+            top=top,
+            bottom=bottom,
+            end=end,
+            x_ticks=[tick for tick in ticks(0, end, marks[0]) if tick <= end],
+            y_ticks=ticks(100 * min(lows), 100 * max(highs), marks[1]),
+        )
+
+    def x_of(self, value: float) -> float:
+        """From what was used up."""
+        start = self.left + INSET
+        return start + (self.right - start) * value / self.end
+
+    def y_of(self, share: float) -> float:
+        """From a share of right answers."""
+        low, high = self.y_ticks[0], self.y_ticks[-1]
+        return self.bottom - (self.bottom - self.top) * (100 * share - low) / (high - low)
+
+    def grid(self, *, named: bool = True) -> list[Markup]:
+        """A line for each mark of accuracy."""
+        parts = []
+        for tick in self.y_ticks:
+            y = self.y_of(tick / 100)
+            parts.append(stroke(self.left, y, self.right, y, "grid"))
+            if named:
+                parts.append(words(self.left - 8, y + 4, f"{tick:g}%", "tick end"))
+        return parts
+
+    def marks(self, write: Callable[[float], str]) -> list[Markup]:
+        """What was used up, below."""
+        return [words(self.x_of(tick), self.bottom + 18, write(tick), "tick middle") for tick in self.x_ticks]
+
+    def line(self, chart: Chart, curve: Line, kind: str, *, band: bool) -> list[Markup]:
+        """An arm, its points with what they say when they are pointed at."""
+        pairs = list(zip(curve.spent, curve.accuracy, strict=True))
+        parts = []
+        if band:
+            around = [(x, e.high) for x, e in pairs] + [(x, e.low) for x, e in reversed(pairs)]
+            shape = Markup('<polygon class="arm-band {}" points="{}"/>')
+            parts.append(shape.format(kind, self._path(around)))
+        middle = self._path([(x, e.value) for x, e in pairs])
+        parts.append(Markup('<polyline class="arm-line {}" points="{}"/>').format(kind, middle))
+        dot = Markup('<circle class="arm-dot {}" cx="{:.1f}" cy="{:.1f}" r="3.5"><title>{}</title></circle>')
+        write = _writes(chart.key)
+        for x, found in pairs:
+            said = f"{curve.arm}: {with_range(found)} at {write(x)} {chart.label}"
+            parts.append(dot.format(kind, self.x_of(x), self.y_of(found.value), said))
+        return parts
+
+    def _path(self, places: Sequence[tuple[float, float]]) -> str:
+        return " ".join(f"{self.x_of(x):.1f},{self.y_of(y):.1f}" for x, y in places)
+
+
+def _kind(arm: str, arms: Sequence[str], reference: str) -> str:
+    return colour(arms.index(arm)) + (" reference" if arm == reference else "")
 
 
 def forest(compared: Sequence[Compared], arms: Sequence[str], reference: str) -> Markup:

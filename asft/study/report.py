@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from markupsafe import Markup
+
 from asft.errors import RunError
 from asft.report.figures import heat_map
 from asft.report.html import render
@@ -19,7 +21,7 @@ from asft.report.wording import MINUS, NONE, decimal, percent, visible, whole
 from asft.rundir import write_text
 from asft.study import figures, results, sentences, tables
 from asft.study.design import Study
-from asft.study.facts import Facts, facts
+from asft.study.facts import Chart, Facts, facts
 
 SECTIONS = (
     ("curves", "Learning curves"),
@@ -81,6 +83,9 @@ def write(found: Facts, folder: Path) -> Paths:
     for chart in found.charts:
         drawn = figures.curves(chart, found.arms, found.reference)
         figures.png(drawn, paths.figures / f"accuracy-{chart.key}.png")
+        beside = _panels(chart, found)
+        if beside is not None:
+            figures.png(beside, paths.figures / f"accuracy-{chart.key}-by-arm.png")
         rows: list[Sequence[Any]] = [
             (line.arm, spent, one.value, one.low, one.high)
             for line in chart.lines
@@ -119,7 +124,11 @@ def page(found: Facts) -> str:
         facts=found,
         sections=[one for one in SECTIONS if one[0] != "reached" or len(found.arms) > 1],
         told=sentences.told(found),
-        charts=[(chart, figures.curves(chart, found.arms, found.reference)) for chart in found.charts],
+        charts=[
+            (chart, figures.curves(chart, found.arms, found.reference), _panels(chart, found))
+            for chart in found.charts
+        ],
+        crowded=figures.crowded,
         forest=figures.forest(found.compared, found.arms, found.reference) if len(found.arms) > 1 else None,
         overlap=heat_map(
             list(found.overlap.names), found.overlap.jaccard, "Seeds that two arms both asked about"
@@ -198,6 +207,12 @@ def _tables(found: Facts) -> dict[str, Table | None]:
         "costs": tables.costs(found),
     }
     return {name: one if one.rows and len(one.head) > 1 else None for name, one in every.items()}
+
+
+def _panels(chart: Chart, found: Facts) -> Markup | None:
+    """Each arm by itself, against what the budget is in, where one figure cannot show their bands."""
+    wanted = chart.key == found.binds and figures.crowded(chart)
+    return figures.panels(chart, found.arms, found.reference) if wanted else None
 
 
 def _csv(path: Path, head: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

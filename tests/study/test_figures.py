@@ -1,0 +1,59 @@
+"""What a study's report draws."""
+
+import itertools
+import re
+from pathlib import Path
+
+import pytest
+
+from asft.study import figures, report
+from asft.study.facts import Facts, facts
+from tests.study.results_of import study
+
+
+def found(arms: int) -> Facts:
+    names = [f"arm {number}" for number in range(arms)]
+    made = study(
+        {name: lambda seed, at=at: (40 + seed, 50 + at, 55 + 2 * at) for at, name in enumerate(names)}
+    )
+    return facts("drawn", dict.fromkeys(names), range(1, 6), "arm 0", "examples", 20, made)
+
+
+@pytest.mark.parametrize(("arms", "bands"), [(2, 2), (figures.FEW, figures.FEW), (figures.FEW + 1, 1)])
+def test_many_arms_have_no_bands_in_one_figure_but_that_of_the_reference(arms: int, bands: int) -> None:
+    shown = found(arms)
+    drawn = str(figures.curves(shown.charts[0], shown.arms, shown.reference))
+    assert len(re.findall("<polygon", drawn)) == bands
+    assert len(re.findall("<polyline", drawn)) == arms
+    assert re.findall('<polygon class="arm-band arm-[0-9]+( reference)?"', drawn).count(" reference") == 1
+
+
+def test_each_of_many_arms_has_a_panel_with_the_reference_and_both_bands(tmp_path: Path) -> None:
+    shown = found(6)
+    drawn = str(figures.panels(shown.charts[0], shown.arms, shown.reference))
+    assert len(re.findall("<polygon", drawn)) == len(re.findall("<polyline", drawn)) == 2 * 5
+    named = re.findall('<text class="arm-name[^>]*>([^<]*)</text>', drawn)
+    assert named == [f"arm {number}" for number in range(1, 6)]
+    report.write(shown, tmp_path)
+    assert (tmp_path / "figures" / "accuracy-examples-by-arm.png").exists()
+    assert "Each arm beside arm 0" in (tmp_path / "report.html").read_text("utf-8")
+
+
+def test_few_arms_have_no_panels(tmp_path: Path) -> None:
+    report.write(found(2), tmp_path)
+    assert not (tmp_path / "figures" / "accuracy-examples-by-arm.png").exists()
+    assert "Each arm beside" not in (tmp_path / "report.html").read_text("utf-8")
+
+
+def test_points_stand_where_their_figures_are() -> None:
+    shown = found(2)
+    drawn = str(figures.curves(shown.charts[0], shown.arms, shown.reference))
+    ends = [
+        (float(x), float(y))
+        for x, y in re.findall(r'<circle class="arm-dot arm-0 reference" cx="([\d.]+)" cy="([\d.]+)"', drawn)
+    ]
+    across = [b[0] - a[0] for a, b in itertools.pairwise(ends)]
+    assert across == pytest.approx([across[0]] * 2, abs=0.11), "as many examples in each round"
+    assert ends[-1][0] == figures.WIDTH - figures.RIGHT
+    # 43, 50 and 55 of 100, on an axis that goes up.
+    assert (ends[0][1] - ends[1][1]) / (ends[1][1] - ends[2][1]) == pytest.approx(7 / 5, rel=0.02)
