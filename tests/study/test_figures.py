@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,12 @@ from tests.study.results_of import study
 
 def found(arms: int) -> Facts:
     names = [f"arm {number}" for number in range(arms)]
-    made = study(
-        {name: lambda seed, at=at: (40 + seed, 50 + at, 55 + 2 * at) for at, name in enumerate(names)}
-    )
+    made = study({name: partial(right, at) for at, name in enumerate(names)})
     return facts("drawn", dict.fromkeys(names), range(1, 6), "arm 0", "examples", 20, made)
+
+
+def right(arm: int, seed: int) -> tuple[int, ...]:
+    return 40 + seed, 50 + arm, 55 + 2 * arm
 
 
 @pytest.mark.parametrize(("arms", "bands"), [(2, 2), (figures.FEW, figures.FEW), (figures.FEW + 1, 1)])
