@@ -6,10 +6,14 @@ from pathlib import Path
 import pytest
 
 from asft import cli, study
+from asft.rundir import read_json
+from asft.study import results
 
 FOLDER = Path(__file__).resolve().parents[2] / "benchmarks" / "studies"
 FILES = sorted(FOLDER.glob("*.yaml"))
 OFFLINE = ("pocket", "prontoqa", "game24", "noise")
+REPORTED = [name for name in OFFLINE if (FOLDER / "results" / name / "report.json").exists()]
+README = (FOLDER / "README.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
@@ -34,6 +38,31 @@ def test_it_asks_nobody_elsewhere(name: str) -> None:
         given = found.given(arm, found.seeds[0])
         assert given["teacher"]["use"] == "rules"
         assert given["student"]["base"] in ("pocket", "puzzles")
+
+
+@pytest.mark.parametrize("name", REPORTED)
+def test_its_report_says_what_its_results_say(name: str) -> None:
+    design = study.load(FOLDER / f"{name}.yaml")
+    folder = FOLDER / "results" / name
+    told = {one["arm"]: one["end"] for one in read_json(folder / "report.json")["compared"]}
+    assert list(told) == [arm.name for arm in design.arms]
+    for arm in design.arms:
+        shares = []
+        for seed in design.seeds:
+            found = results.read(results.path_of(folder, arm.name, seed))
+            assert found.points[-1]["examples"] == design.amount
+            shares.append(found.points[-1]["grades"].count("1") / len(found.items))
+        assert told[arm.name]["by_seed"] == pytest.approx(shares)
+        assert told[arm.name]["value"] == pytest.approx(sum(shares) / len(shares))
+
+
+@pytest.mark.parametrize("name", REPORTED)
+def test_the_table_that_people_read_is_that_of_its_report(name: str) -> None:
+    section = README.partition(f"\n### {name}\n")[2].partition("\n#")[0]
+    rows = [line for line in section.splitlines() if line.startswith("| ")]
+    report = (FOLDER / "results" / name / "report.md").read_text("utf-8").splitlines()
+    assert len(rows) > len(study.load(FOLDER / f"{name}.yaml").arms)
+    assert set(rows) <= set(report)
 
 
 def planned(name: str, source: Path, capsys: pytest.CaptureFixture[str]) -> str:
