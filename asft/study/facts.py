@@ -87,7 +87,7 @@ class Compared:
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """What a run of an arm took, the mean over its seeds."""
+    """What a run of an arm took, the mean over its seeds; of seconds the median, since machines are noisy."""
 
     arm: str
     drafts: float
@@ -399,8 +399,10 @@ def _cost(arm: str, runs: Sequence[Result]) -> Cost:
         rows = [row for point in run.points for row in point["ledger"] if row["role"] == role]
         return float(sum(row[kind] for row in rows for kind in kinds))
 
-    def seconds(run: Result, *steps: str) -> float:
-        return float(sum(point["seconds"].get(step, 0.0) for point in run.points for step in steps))
+    def seconds(*steps: str) -> float:
+        return statistics.median(
+            sum(point["seconds"].get(step, 0.0) for point in run.points for step in steps) for run in runs
+        )
 
     usd, flops = [_usd(run)[-1] for run in runs], [_flops(run)[-1] for run in runs]
     return Cost(
@@ -411,9 +413,9 @@ def _cost(arm: str, runs: Sequence[Result]) -> Cost:
         teacher_out=mean(lambda run: tokens(run, "teacher", "output_tokens")),
         judge_tokens=mean(lambda run: tokens(run, "judge", "input_tokens", "output_tokens")),
         usd=_mean_or_none(usd),
-        measured_s=mean(lambda run: seconds(run, "measure", "ask")),
-        trained_s=mean(lambda run: seconds(run, "train")),
-        evaluated_s=mean(lambda run: seconds(run, "evaluate")),
+        measured_s=seconds("measure", "ask"),
+        trained_s=seconds("train"),
+        evaluated_s=seconds("evaluate"),
         steps=mean(lambda run: sum((point["train"] or {}).get("steps", 0) for point in run.points)),
         flops=_mean_or_none(flops),
     )

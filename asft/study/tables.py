@@ -100,7 +100,7 @@ def wins(facts: Facts) -> Table:
 
 
 def costs(facts: Facts) -> Table:
-    """What a run of each arm took, the mean over its seeds."""
+    """What a run of each arm took: the mean over its seeds, and of seconds the median."""
     head = (
         "Arm",
         "Drafts",

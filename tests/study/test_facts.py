@@ -98,6 +98,13 @@ def test_costs_are_means_over_runs_and_count_what_was_rejected() -> None:
     assert active.flops is None
 
 
+def test_one_run_on_a_busy_machine_does_not_tell_the_time_of_its_arm() -> None:
+    results = study(ARMS)
+    late = [{**point, "seconds": {"train": 1e4, "evaluate": 1e4}} for point in results[0].points]
+    static = found([replace(results[0], points=late), *results[1:]]).costs[0]
+    assert (static.measured_s, static.trained_s, static.evaluated_s) == (4.0, 10.0, 3.0)
+
+
 def test_runs_without_a_result_are_named() -> None:
     one = found(study(ARMS)[:-1], seeds=[1, 2, 3, 4, 5])
     assert one.missing == ("active 5",)
