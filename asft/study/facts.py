@@ -401,7 +401,8 @@ def _cost(arm: str, runs: Sequence[Result]) -> Cost:
 
     def seconds(*steps: str) -> float:
         return statistics.median(
-            sum(point["seconds"].get(step, 0.0) for point in run.points for step in steps) for run in runs
+            float(sum(point["seconds"].get(step, 0.0) for point in run.points for step in steps))
+            for run in runs
         )
 
     usd, flops = [_usd(run)[-1] for run in runs], [_flops(run)[-1] for run in runs]
