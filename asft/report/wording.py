@@ -31,8 +31,9 @@ def whole(value: float | None) -> str:
 
 def short(value: float) -> str:
     """1,234 and then 12.3k, 4.6M: for axes."""
-    for start, unit, letter in ((1e9, 1e9, "G"), (1e6, 1e6, "M"), (1e4, 1e3, "k")):
-        if value >= start:
+    steps = ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+    for unit, letter in steps:
+        if value >= max(unit, 1e4):
             return f"{value / unit:.3g}{letter}"
     return f"{value:,.0f}"
 

@@ -179,6 +179,8 @@ def test_ticks_are_round_and_hold_the_ends() -> None:
         (short(9_999), "9,999"),
         (short(65_367), "65.4k"),
         (short(4_612_000), "4.61M"),
+        (short(6.1e12), "6.1T"),
+        (short(2e18), "2E"),
         (p_value(0.0001), "< 0.001"),
         (p_value(0.0342), "0.034"),
     ],
