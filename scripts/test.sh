@@ -3,6 +3,7 @@
 #
 #     bash scripts/test.sh [pytest arguments]
 #
+# Slow tests are among them, which a bare `pytest` leaves out; -m 'not slow' leaves them out here, too.
 # Needs Python 3.11 or newer with venv, and a package index. PYTHON=... picks the interpreter. ASFT_DATA=...
 # is a folder with gsm8k/{train,test}.jsonl; without it the tests that read that data are skipped, and say so.
 set -euo pipefail
@@ -21,4 +22,4 @@ step "ruff format --check" "$bin/ruff" format --check
 step "mypy --strict" "$bin/mypy"
 echo "pytest${ASFT_DATA:+ with ASFT_DATA=$ASFT_DATA}"
 # One process for each core; neighbours stay together, since what a file's tests share is made in each process.
-"$bin/python" -m pytest -n auto --maxprocesses 8 --dist worksteal "$@"
+"$bin/python" -m pytest -n auto --maxprocesses 8 --dist worksteal -m '' "$@"

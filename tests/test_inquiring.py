@@ -178,6 +178,7 @@ def die(out: Path, calls: Path, at: int | None, opening: str | None) -> None:
     up_to_select(out, judge=noted(calls))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("at", "opening", "again"),
     [(5, None, PLACES), (None, "ask.jsonl", 0), (None, "select.jsonl", 0)],

@@ -369,6 +369,7 @@ def test_a_folder_with_other_files_is_refused(tmp_path: Path) -> None:
         run(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_in_every_step_ends_in_the_same_bytes(whole: Path, tmp_path: Path) -> None:
     out, calls = tmp_path / "run", tmp_path / "calls"
     changed = counting(calls)

@@ -110,6 +110,7 @@ def test_real_data_alone_is_the_seeds_themselves_and_costs_no_request(tmp_path: 
         assert {row["role"] for row in figures["ledger"]} <= {"student"}
 
 
+@pytest.mark.slow
 def test_static_in_five_rounds_accepts_what_it_accepts_in_one_batch(tmp_path: Path) -> None:
     # 50 of 30 seeds: their order is gone round nearly twice.
     few = {

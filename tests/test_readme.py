@@ -59,7 +59,7 @@ def test_the_endpoint_is_one_that_check_accepts_and_prices(
     assert check(here, **yaml.safe_load(section)) == 0
     told = capsys.readouterr().out
     assert "some-large-model at https://api.example.com/v1, with the key in EXAMPLE_API_KEY" in told
-    assert re.search(r"cost      \d+\.\d\d USD", told)
+    assert re.search(r"^  USD +\d+\.\d\d +\d+\.\d\d$", told, re.MULTILINE)
 
 
 def test_the_criterion_is_used_by_the_name_that_is_given_and_scores_by_length(here: Path) -> None:

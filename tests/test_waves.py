@@ -136,6 +136,7 @@ def die(out: Path, opening: str) -> None:
     run(out, FILTERS["still_uncertain"])
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_while_a_wave_is_measured_measures_that_wave_alone_again(tmp_path: Path) -> None:
     whole, killed = tmp_path / "whole" / "run", tmp_path / "killed" / "run"
     for out in (whole, killed):

@@ -51,6 +51,7 @@ def test_it_holds_the_package_and_nothing_of_the_repository_beside_it(installed:
         assert packed == {path.name for path in (ROOT / kind).iterdir()}
 
 
+@pytest.mark.slow
 def test_a_study_that_is_started_from_it_runs_to_its_report(
     installed: Mapping[str, str], tmp_path: Path
 ) -> None:

@@ -17,6 +17,8 @@ from asft import cli
 from asft.rundir import read_json
 from asft.study import results
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 PUBLISHED = yaml.safe_load((ROOT / "benchmarks" / "studies" / "pocket.yaml").read_text("utf-8"))
 GIVEN: dict[str, Any] = PUBLISHED | {

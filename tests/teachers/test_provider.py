@@ -106,6 +106,7 @@ def asft(*arguments: str, where: Path, environment: dict[str, str]) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_an_installed_provider_is_listed_and_a_run_goes_through_it(
     tmp_path: Path, installed: dict[str, str], ollama: str
 ) -> None:

@@ -293,6 +293,7 @@ def run_and_die(out: Path, changed: dict[str, Any], opening: str) -> None:
     run(out, **changed)
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_while_it_trains_trains_again_and_does_nothing_else(tmp_path: Path) -> None:
     out = tmp_path / "run"
     changed: dict[str, Any] = {

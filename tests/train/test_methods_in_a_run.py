@@ -11,6 +11,8 @@ from asft.progress import Progress
 from asft.rundir import read_json, read_jsonl
 from asft.tasks.pocket.task import Pocket
 
+pytestmark = pytest.mark.slow
+
 NANO: dict[str, Any] = {
     "name": "nano",
     "rounds": 2,

@@ -15,6 +15,8 @@ from asft.rundir import RunDir, read_json, read_jsonl
 from asft.train import methods
 from asft.workers.ranks import Ranks
 
+pytestmark = pytest.mark.slow
+
 NANO: dict[str, Any] = {
     "name": "nano",
     "seed": 1,
