@@ -6,7 +6,7 @@ the light ones with it.
 
 import math
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,7 +45,7 @@ def curves(chart: Chart, arms: Sequence[str], reference: str) -> Markup:
 
     Bands of many arms would lie on each other: then the reference alone has one, and `panels` shows all.
     """
-    bottom, right = HEIGHT - BOTTOM, WIDTH - RIGHT
+    bottom, right = HEIGHT - BOTTOM, WIDTH - max(RIGHT, 22 + _wide(line.arm for line in chart.lines))
     banded = {line.arm for line in chart.lines if not crowded(chart) or line.arm == reference}
     axes = _Axes.of(chart, banded, left=LEFT, right=right, top=TOP, bottom=bottom)
     parts = [*axes.grid(), *axes.marks(_writes(chart.key))]
@@ -190,6 +190,11 @@ class _Axes:
         return " ".join(f"{self.x_of(x):.1f},{self.y_of(y):.1f}" for x, y in places)
 
 
+def _wide(names: Iterable[str]) -> float:
+    """About how wide the longest of these is, set in bold."""
+    return 8.2 * max(map(len, names), default=0)
+
+
 def _kind(arm: str, arms: Sequence[str], reference: str) -> str:
     return colour(arms.index(arm)) + (" reference" if arm == reference else "")
 
@@ -201,7 +206,8 @@ def forest(compared: Sequence[Compared], arms: Sequence[str], reference: str) ->
     high = max(0.0, *(d.high for _, d in rows)) if rows else 0.01
     marks = ticks(100 * low, 100 * high, 6)
     height = 20 + ROW * len(rows) + BOTTOM
-    left, right, bottom = 150, WIDTH - 165, height - BOTTOM
+    left = max(150.0, 18 + _wide(arm for arm, _ in rows))
+    right, bottom = WIDTH - 165, height - BOTTOM
 
     def x_of(value: float) -> float:
         return left + (right - left) * (100 * value - marks[0]) / (marks[-1] - marks[0])

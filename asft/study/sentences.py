@@ -49,8 +49,9 @@ def told(facts: Facts) -> list[str]:
     for word, group in (("better than", better), ("worse than", worse)):
         if group:
             named = ", ".join(f"{one.arm} {_difference(one)}" for one in group)
+            more = "More" if seeds >= FEW_SEEDS else "On these seeds alone, more"
             said.append(
-                f"More than chance {word} {facts.reference} at the end of the budget, in points: {named}."
+                f"{more} than chance {word} {facts.reference} at the end of the budget, in points: {named}."
             )
     if unsure:
         named = ", ".join(f"{one.arm} {_difference(one)}" for one in unsure)

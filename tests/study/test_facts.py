@@ -165,6 +165,7 @@ def test_what_is_shown_is_said_in_plain_words() -> None:
 def test_with_few_seeds_nothing_is_said_to_be_shown_about_others() -> None:
     said = " ".join(sentences.told(found(study(ARMS, seeds=2))))
     assert "With 2 seeds nothing is shown about other seeds" in said
+    assert "On these seeds alone, more than chance better than static" in said
     assert "that it is above 1 is not shown" in said
 
 

@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -60,3 +61,14 @@ def test_points_stand_where_their_figures_are() -> None:
     assert ends[-1][0] == figures.WIDTH - figures.RIGHT
     # 43, 50 and 55 of 100, on an axis that goes up.
     assert (ends[0][1] - ends[1][1]) / (ends[1][1] - ends[2][1]) == pytest.approx(7 / 5, rel=0.02)
+
+
+def test_a_long_name_has_room() -> None:
+    shown = found(2)
+    long = "the-arm-with-the-longest-name-of-all"
+    lines = tuple(
+        replace(line, arm=long if line.arm == "arm 1" else line.arm) for line in shown.charts[0].lines
+    )
+    drawn = str(figures.curves(replace(shown.charts[0], lines=lines), ("arm 0", long), "arm 0"))
+    [start] = re.findall(rf'<text class="arm-name[^>]* x="([\d.]+)"[^>]*>{long}<', drawn)
+    assert float(start) + 8 * len(long) < figures.WIDTH
