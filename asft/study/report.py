@@ -21,7 +21,8 @@ from asft.report.wording import MINUS, NONE, decimal, percent, visible, whole
 from asft.rundir import write_text
 from asft.study import figures, results, sentences, tables
 from asft.study.design import Study
-from asft.study.facts import Chart, Facts, facts
+from asft.study.facts import Chart, Facts
+from asft.study.gather import gather
 
 SECTIONS = (
     ("curves", "Learning curves"),
@@ -60,7 +61,7 @@ def gathered(study: Study, folder: Path) -> Facts:
                 f"{found[0].seed}, so they cannot be compared: let no arm, and no key of `seeded`, change "
                 "the test split"
             )
-    return facts(
+    return gather(
         study.name,
         {arm.name: arm.preset for arm in study.arms},
         study.seeds,

@@ -9,14 +9,15 @@ from pathlib import Path
 import pytest
 
 from asft.study import figures, report
-from asft.study.facts import Facts, facts
+from asft.study.facts import Facts
+from asft.study.gather import gather
 from tests.study.results_of import study
 
 
 def found(arms: int) -> Facts:
     names = [f"arm {number}" for number in range(arms)]
     made = study({name: partial(right, at) for at, name in enumerate(names)})
-    return facts("drawn", dict.fromkeys(names), range(1, 6), "arm 0", "examples", 20, made)
+    return gather("drawn", dict.fromkeys(names), range(1, 6), "arm 0", "examples", 20, made)
 
 
 def right(arm: int, seed: int) -> tuple[int, ...]:

@@ -16,6 +16,13 @@ REPORTED = [name for name in OFFLINE if (FOLDER / "results" / name / "report.jso
 README = (FOLDER / "README.md").read_text("utf-8")
 
 
+@pytest.fixture(autouse=True)
+def _few_steps_are_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How fast this machine is, is not what is tested here."""
+    monkeypatch.setattr(pace, "ANSWERS", 8)
+    monkeypatch.setattr(pace, "STEPS", (1, 2))
+
+
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_it_reads_and_says_with_which_command_it_runs(file: Path) -> None:
     found = study.load(file)
@@ -63,13 +70,6 @@ def test_the_table_that_people_read_is_that_of_its_report(name: str) -> None:
     report = (FOLDER / "results" / name / "report.md").read_text("utf-8").splitlines()
     assert len(rows) > len(study.load(FOLDER / f"{name}.yaml").arms)
     assert set(rows) <= set(report)
-
-
-@pytest.fixture(autouse=True)
-def _few_steps_are_timed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """How fast this machine is, is not what is tested here."""
-    monkeypatch.setattr(pace, "ANSWERS", 8)
-    monkeypatch.setattr(pace, "STEPS", (1, 2))
 
 
 def planned(name: str, source: Path, capsys: pytest.CaptureFixture[str]) -> str:

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from asft.study import sentences, tables
-from asft.study.facts import Facts, facts
+from asft.study.facts import Facts
+from asft.study.gather import gather
 from asft.study.results import Result
 from tests.study.results_of import Shares, marks, point, result, study
 
@@ -14,7 +15,7 @@ def found(results: list[Result], **more: Any) -> Facts:
     arms = dict.fromkeys(one.arm for one in results)
     seeds = sorted({one.seed for one in results})
     given: dict[str, Any] = {"presets": arms, "seeds": seeds, **more}
-    return facts("try", given["presets"], given["seeds"], "static", "examples", 20, results)
+    return gather("try", given["presets"], given["seeds"], "static", "examples", 20, results)
 
 
 SPREAD = (0, 1, -1, 2, -2)
