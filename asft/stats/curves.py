@@ -36,7 +36,7 @@ class Curve:
     items: tuple[Item, ...]
     """Of the test split."""
     axis: Floats
-    """`[s, p]`: what each student had cost; grows along the points."""
+    """`[s, p]`: what each student had cost. Only along one that grows can anything be read off."""
     right: Floats
     """`[s, p, i]`: 1.0 or 0.0."""
     cut: int = 0
@@ -54,12 +54,8 @@ class Curve:
             raise ValueError(f"seeds {self.seeds}: give each once")
         if not ((self.right >= 0) & (self.right <= 1)).all():
             raise ValueError("a grade is not between 0 and 1: count an answer without a grade as wrong (0.0)")
-        for seed, spent in zip(self.seeds, self.axis, strict=True):
-            if not (np.isfinite(spent).all() and (np.diff(spent) > 0).all()):
-                raise ValueError(
-                    f"seed {seed}: {spent.tolist()} does not grow from point to point, so that nothing can "
-                    "be read off along it; take another axis"
-                )
+        if not np.isfinite(self.axis).all():
+            raise ValueError("what a student had cost is not finite: leave out points without a cost")
 
     @classmethod
     def of(cls, runs: Mapping[int, Sequence[Point]]) -> "Curve":
@@ -116,7 +112,8 @@ class Curve:
     def at(self, spent: float) -> Floats:
         """The table between two points, on a straight line from one to the other, for each seed by itself.
 
-        Raises ValueError outside of what every seed was measured at: nothing is continued beyond its ends.
+        Raises ValueError outside of what every seed was measured at: nothing is continued beyond its ends;
+        and where the axis does not grow from point to point.
         """
         self._within(spent, spent)
         return self._weighted([_interpolated(axis, np.array([spent]))[0] for axis in self.axis])
@@ -149,6 +146,12 @@ class Curve:
         return replace(self, items=tuple(items), right=self.right[:, :, [place[item] for item in items]])
 
     def _within(self, low: float, high: float) -> None:
+        for seed, spent in zip(self.seeds, self.axis, strict=True):
+            if not (np.diff(spent) > 0).all():
+                raise ValueError(
+                    f"seed {seed}: {spent.tolist()} does not grow from point to point, so that nothing can "
+                    "be read off along it; take another axis"
+                )
         if not self.start <= low <= high <= self.end:
             raise ValueError(
                 f"{low} to {high} is not within {self.start} to {self.end}, where every seed was measured"

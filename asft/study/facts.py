@@ -49,6 +49,15 @@ class Compared:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Reached:
+    """What the reference takes to its own final accuracy over what each arm does, in another currency."""
+
+    key: str
+    label: str
+    arms: tuple[tuple[str, ReachRatio], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Cost:
     """What a run of an arm took, the mean over its seeds; of seconds the median, since machines are noisy."""
 
@@ -66,7 +75,7 @@ class Cost:
     steps: float
     """Of the optimiser, in all rounds."""
     flops: float | None
-    """Of student, teacher and judge; None where a model's size is not known."""
+    """All that the run computed, of student, teacher and judge; None where a model's size is not known."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,6 +134,8 @@ class Facts:
     """Accuracy of the base."""
     charts: tuple[Chart, ...]
     compared: tuple[Compared, ...]
+    reached: tuple[Reached, ...]
+    """Of every axis but that on which arms are compared."""
     wins: WinRates
     costs: tuple[Cost, ...]
     fidelity: tuple[Told, ...]

@@ -134,7 +134,7 @@ class _Axes:
         highs = [
             one.high if line.arm in banded else one.value for line in chart.lines for one in line.accuracy
         ]
-        end = max(line.spent[-1] for line in chart.lines) or 1
+        end = max(max(line.spent) for line in chart.lines) or 1
         return cls(
             left=left,
             right=right,

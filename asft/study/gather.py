@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from asft import stats
-from asft.stats import Agreement, Curve, Estimate, Point, Written
-from asft.study.facts import Chart, Closed, Compared, Cost, Diversity, Facts, Groups, Line, Told
+from asft.stats import Agreement, Curve, Estimate, Point, ReachRatio, Written
+from asft.study.facts import Chart, Closed, Compared, Cost, Diversity, Facts, Groups, Line, Reached, Told
 from asft.study.results import Result
 
 PAID = ("teacher", "judge")
@@ -21,6 +21,8 @@ RESAMPLES = 2000
 LEVEL = 0.05
 REAL = "real-only"
 """The preset of a student that is trained on real data."""
+LAST = ("train", "evaluate")
+"""Steps of a round that come after its data."""
 MOST_GROUPS = 12
 """A tag with more values is too fine for a table."""
 
@@ -32,7 +34,17 @@ class Axis:
     key: str
     label: str
     of: Callable[[Result], list[float | None]]
-    """What a run had used at each of its points; None where that is not known."""
+    """What the student of each of a run's points had cost; None where that is not known."""
+
+    def known(self, runs: Iterable[Result]) -> bool:
+        """Whether it is, for every point of some runs, and something was used."""
+        spent = [self.of(run) for run in runs]
+        return all(None not in one and len(one) > 1 and one[-1] for one in spent)
+
+    def grows(self, runs: Iterable[Result]) -> bool:
+        """Whether every point of some runs had cost more than the one before."""
+        pairs = [pair for run in runs for pair in itertools.pairwise(self.of(run))]
+        return all(a is not None and b is not None and a < b for a, b in pairs)
 
 
 def gather(
@@ -47,10 +59,10 @@ def gather(
     """Work out what the results say; arms without any are left out of the comparisons."""
     by_arm = {arm: {r.seed: r for r in results if r.arm == arm} for arm in arms}
     present = {arm: runs for arm, runs in by_arm.items() if runs}
-    axes = [
-        axis for axis in AXES if all(_grows(axis.of(r)) for runs in present.values() for r in runs.values())
-    ]
-    main = next((axis for axis in axes if axis.key == binds), axes[0])
+    runs = [run for of_arm in present.values() for run in of_arm.values()]
+    axes = [axis for axis in _axes(binds) if axis.known(runs)]
+    growing = [axis for axis in axes if axis.grows(runs)]
+    main = next((axis for axis in growing if axis.key == binds), growing[0])
     curves = {axis.key: {arm: _curve(runs, axis) for arm, runs in present.items()} for axis in axes}
     # The same on every axis.
     bands = {
@@ -72,7 +84,7 @@ def gather(
         seeds=tuple(seeds),
         missing=tuple(f"{arm} {seed}" for arm in arms for seed in seeds if seed not in by_arm[arm]),
         items=len(first.items),
-        base=statistics.mean(_share(r, 0) for runs in present.values() for r in runs.values()),
+        base=statistics.mean(_share(run, 0) for run in runs),
         charts=tuple(
             Chart(
                 key=axis.key,
@@ -85,6 +97,11 @@ def gather(
             for axis in axes
         ),
         compared=_compared(curves[main.key], {arm: band[-1] for arm, band in bands.items()}, reference),
+        reached=tuple(
+            Reached(key=axis.key, label=axis.label, arms=_reached(curves[axis.key], reference, axis.key))
+            for axis in axes
+            if axis is not main
+        ),
         wins=stats.win_rates(curves[main.key]),
         costs=tuple(_cost(arm, list(runs.values())) for arm, runs in present.items()),
         fidelity=tuple(found for arm, runs in present.items() if (found := _told(arm, runs.values()))),
@@ -98,7 +115,7 @@ def gather(
         ),
         recovered=_recovered(curves[main.key], arms, present),
         samples={arm: _samples(runs) for arm, runs in present.items()},
-        versions=tuple(dict.fromkeys(_made_under(r) for runs in present.values() for r in runs.values())),
+        versions=tuple(dict.fromkeys(map(_made_under, runs))),
     )
 
 
@@ -136,21 +153,59 @@ def _usd(result: Result) -> list[float | None]:
     return _sums(result, of)
 
 
-def _flops(result: Result) -> list[float | None]:
+def _computed(result: Result) -> list[float | None]:
+    """All FLOPs of the run, as its budget counts them."""
     return _sums(result, lambda point: point.get("flops") if point["round"] else 0.0)
 
 
-AXES = (
-    Axis(key="examples", label="accepted examples", of=_examples),
-    Axis(key="tokens", label="tokens of teacher and judge", of=_tokens),
-    Axis(key="usd", label="US dollars", of=_usd),
-    Axis(key="flops", label="FLOPs of student, teacher and judge", of=_flops),
-)
+def _needed(result: Result) -> list[float | None]:
+    """FLOPs without which the student of a point would not be what it is.
+
+    Not evaluating it; and of the rounds before not the training, where the method never looks at the student
+    that came of it. A run trains that one for its curve alone: with as many examples `static` trains once.
+    """
+
+    def training(point: Mapping[str, Any]) -> float | None:
+        return _flops(point, lambda row: row["step"] == "train")
+
+    data = _sums(result, lambda point: _flops(point, lambda row: row["step"] not in LAST))
+    trained = _sums(result, training) if _looks(result) else list(map(training, result.points))
+    return [
+        None if one is None or other is None else one + other
+        for one, other in zip(data, trained, strict=True)
+    ]
 
 
-def _grows(spent: Sequence[float | None]) -> bool:
-    known = [one for one in spent if one is not None]
-    return len(known) == len(spent) > 1 and all(a < b for a, b in itertools.pairwise(known))
+def _flops(point: Mapping[str, Any], counts: Callable[[Mapping[str, Any]], bool]) -> float | None:
+    """Of some rows of a point's ledger."""
+    parts = [row["flops"] for row in point["ledger"] if counts(row)]
+    return None if None in parts else float(sum(parts))
+
+
+def _looks(result: Result) -> bool:
+    """Whether what a run does depends on the students of its earlier rounds."""
+    settings = result.settings
+    if settings["data"]["start_from"] != "base" or settings["adapt"] or any(settings["stop"].values()):
+        return True
+    return settings["data"]["measured"] == "previous" and any(
+        row["role"] == "student" and row["step"] not in LAST and row["flops"]
+        for point in result.points[2:]
+        for row in point["ledger"]
+    )
+
+
+def _axes(binds: str) -> list[Axis]:
+    """All of them. A budget of FLOPs counts whatever a run computes."""
+    return [
+        Axis(key="examples", label="accepted examples", of=_examples),
+        Axis(key="tokens", label="tokens of teacher and judge", of=_tokens),
+        Axis(key="usd", label="US dollars", of=_usd),
+        Axis(
+            key="flops",
+            label="FLOPs of student, teacher and judge",
+            of=_computed if binds == "flops" else _needed,
+        ),
+    ]
 
 
 # Curves
@@ -227,6 +282,18 @@ def _compared(
     return _adjusted(found)
 
 
+def _reached(curves: Mapping[str, Curve], reference: str, key: str) -> tuple[tuple[str, ReachRatio], ...]:
+    """The same question on another axis, of each arm that shares seeds with the reference."""
+    other = curves.get(reference)
+    if other is None:
+        return ()
+    return tuple(
+        (arm, stats.reach_ratio(other, curve, _rng("reach", arm, key), resamples=RESAMPLES))
+        for arm, curve in curves.items()
+        if arm != reference and set(curve.seeds) & set(other.seeds)
+    )
+
+
 def _adjusted(found: Sequence[Compared]) -> tuple[Compared, ...]:
     ps = [one.difference.p for one in found if one.difference]
     adjusted = iter(stats.holm(ps))
@@ -262,7 +329,7 @@ def _cost(arm: str, runs: Sequence[Result]) -> Cost:
             for run in runs
         )
 
-    usd, flops = [_usd(run)[-1] for run in runs], [_flops(run)[-1] for run in runs]
+    usd, flops = [_usd(run)[-1] for run in runs], [_computed(run)[-1] for run in runs]
     return Cost(
         arm=arm,
         drafts=mean(lambda run: sum(point["drafts"] for point in run.points)),

@@ -138,7 +138,7 @@ def page(found: Facts) -> str:
         else None,
         tables=_tables(found),
         gaps=tables.gaps(found),
-        method=sentences.METHOD,
+        method=sentences.method(found),
         percent=percent,
         whole=whole,
         decimal=decimal,
@@ -158,6 +158,7 @@ def markdown(found: Facts) -> str:
     titles = {
         "compared": "Arms",
         "reached": "To the same accuracy",
+        "also_reached": "To the same accuracy, in all else",
         "by_seed": "Seed by seed: items gained / lost",
         "wins": "Win rates",
         "fidelity": "Fidelity",
@@ -175,7 +176,7 @@ def markdown(found: Facts) -> str:
         for sample in samples[:1]:
             parts += [f"## {inline(arm)}: a seed, and what was written from it", block(sample["seed"])]
             parts += [block(f"{sample['prompt']}\n\n{sample['completion']}")]
-    parts += ["## How it was made", *map(inline, found.versions), *map(inline, sentences.METHOD)]
+    parts += ["## How it was made", *map(inline, found.versions), *map(inline, sentences.method(found))]
     return "\n\n".join(parts) + "\n"
 
 
@@ -199,6 +200,7 @@ def _tables(found: Facts) -> dict[str, Table | None]:
     every = {
         "compared": tables.compared(found),
         "reached": tables.reached(found, unit),
+        "also_reached": tables.also_reached(found),
         "by_seed": tables.by_seed(found),
         "wins": tables.wins(found),
         "fidelity": tables.fidelity(found),

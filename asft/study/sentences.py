@@ -9,7 +9,7 @@ FEW_SEEDS = 5
 """Below so many seeds nothing is called shown, whatever p says."""
 SURE = 0.05
 
-METHOD = (
+_METHOD = (
     "Arms are compared seed by seed and item by item: each pair of runs has the same seed and answers the "
     "same test items. Intervals are 95% intervals of a t distribution for the mean over seeds and items, "
     "both taken as drawn from many; p-values are adjusted over all arms that are compared with the reference "
@@ -19,6 +19,19 @@ METHOD = (
     "straight lines between points; its interval is by bootstrap over seeds and items. Above 1, the arm "
     "needs less.",
 )
+_NEEDED = (
+    "FLOPs of a point are those that its student needs: what was measured and written until then, and its "
+    "training; the training of earlier rounds only where the method looks at their students, or goes on from "
+    "them. Evaluating is not counted."
+)
+_COMPUTED = "FLOPs of a point are all that its run had computed, as the budget counts them."
+
+
+def method(facts: Facts) -> list[str]:
+    """How the figures were worked out."""
+    if not any(chart.key == "flops" for chart in facts.charts):
+        return [*_METHOD]
+    return [*_METHOD, _COMPUTED if facts.binds == "flops" else _NEEDED]
 
 
 def told(facts: Facts) -> list[str]:
@@ -64,6 +77,14 @@ def told(facts: Facts) -> list[str]:
             f"takes, the best of the arms; as one of {len(others)} that were tried, that it is above 1 is "
             f"{'' if best.saves and seeds >= FEW_SEEDS else 'not '}shown."
         )
+        also = [
+            f"{ratio(found)} the {axis.label}"
+            for axis in facts.reached
+            for arm, found in axis.arms
+            if arm == best.arm and found.ratio is not None
+        ]
+        if also:
+            said.append(f"For that, {facts.reference} takes {', and '.join(also)}.")
     return said
 
 

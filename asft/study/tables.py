@@ -65,6 +65,18 @@ def reached(facts: Facts, unit: str) -> Table:
     return _table(head, rows)
 
 
+def also_reached(facts: Facts) -> Table:
+    """The same in all else that runs use up."""
+    arms = dict.fromkeys(arm for axis in facts.reached for arm, _ in axis.arms)
+    ratios = [{arm: ratio(found) for arm, found in axis.arms} for axis in facts.reached]
+    head = ("Arm", *(_first_large(axis.label) for axis in facts.reached))
+    return _table(head, [(arm, *(found.get(arm, NONE) for found in ratios)) for arm in arms])
+
+
+def _first_large(label: str) -> str:
+    return label[0].upper() + label[1:]
+
+
 def _takes(spent: float | None, unit: str) -> str:
     if spent is None:
         return "not reached"

@@ -10,6 +10,9 @@ SETTINGS: dict[str, Any] = {
     "task": {"use": "pocket"},
     "student": {"base": "pocket"},
     "teacher": {"use": "openai", "model": "large"},
+    "data": {"start_from": "base", "measured": "previous"},
+    "stop": {"target": None, "plateau": None},
+    "adapt": [],
 }
 ABOUT: dict[str, Any] = {
     "versions": {"asft": "0.1"},
@@ -22,11 +25,27 @@ def marks(right: int) -> str:
     return "1" * right + "0" * (len(ITEMS) - right)
 
 
+def row(step: str, role: str, **more: Any) -> dict[str, Any]:
+    """A row of a ledger."""
+    return {
+        "step": step,
+        "role": role,
+        "input_tokens": 0,
+        "output_tokens": 0,
+        "cost_usd": 0.0,
+        "flops": 0.0,
+        **more,
+    }
+
+
 def point(number: int, grades: str, **more: Any) -> dict[str, Any]:
-    """A point of ten accepted examples a round, each of 100 teacher tokens and a cent."""
+    """A point of ten accepted examples a round, each of 100 teacher tokens and a cent.
+
+    How large teacher and judge are is not known.
+    """
     ledger = [
-        {"role": "teacher", "input_tokens": 600, "output_tokens": 300, "cost_usd": 0.1},
-        {"role": "judge", "input_tokens": 100, "output_tokens": 0, "cost_usd": 0.0},
+        row("write", "teacher", input_tokens=600, output_tokens=300, cost_usd=0.1, flops=None),
+        row("filter", "judge", input_tokens=100, flops=None),
     ]
     return {
         "round": number,

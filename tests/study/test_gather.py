@@ -8,7 +8,7 @@ from asft.study import sentences, tables
 from asft.study.facts import Facts
 from asft.study.gather import gather
 from asft.study.results import Result
-from tests.study.results_of import Shares, marks, point, result, study
+from tests.study.results_of import Shares, marks, point, result, row, study
 
 
 def found(results: list[Result], **more: Any) -> Facts:
@@ -78,6 +78,78 @@ def test_an_axis_that_is_not_known_or_does_not_grow_has_no_chart() -> None:
     results[0] = replace(results[0], points=points)
     keys = [chart.key for chart in found(results).charts]
     assert keys == ["examples", "tokens"]
+
+
+def computing(one: Result, *, measured: str = "previous", **steps: float) -> Result:
+    """The same run with a student whose steps take so many FLOPs in each round; evaluating takes 1000."""
+    rows = [row("evaluate", "student", flops=1000.0)]
+    more = [row(step, "student", flops=flops) for step, flops in steps.items()]
+    points = [{**at, "ledger": [*rows, *more] if at["round"] else rows} for at in one.points]
+    points = [{**at, "flops": sum(part["flops"] for part in at["ledger"])} for at in points]
+    settings = {**one.settings, "data": {**one.settings["data"], "measured": measured}}
+    return replace(one, points=points, settings=settings)
+
+
+def test_what_all_else_takes_to_the_same_accuracy_is_told_too() -> None:
+    results = study(ARMS)
+    [tokens, usd] = found(results).reached
+    assert [(axis.key, [arm for arm, _ in axis.arms]) for axis in (tokens, usd)] == [
+        ("tokens", ["active"]),
+        ("usd", ["active"]),
+    ]
+    assert tokens.arms[0][1].ratio == pytest.approx(2.0)
+    # As many examples, with three times the tokens.
+    asked = row("write", "teacher", input_tokens=3000, cost_usd=0.1, flops=None)
+    dear = [
+        replace(one, points=[{**at, "ledger": [asked] if at["round"] else []} for at in one.points])
+        for one in results[5:]
+    ]
+    one = found([*results[:5], *dear])
+    assert one.compared[1].reach is not None
+    assert one.compared[1].reach.ratio == pytest.approx(2.0)
+    assert one.reached[0].arms[0][1].ratio == pytest.approx(2 / 3)
+    said = " ".join(sentences.told(one))
+    assert "For that, static takes 0.67 times (" in said
+    assert ") the tokens of teacher and judge, and 2.00 times (" in said
+
+
+def test_a_student_that_nobody_looked_at_need_not_have_been_trained() -> None:
+    static, active, once = "static", "active", "looks at the base"
+    results = [computing(one, train=100.0) for one in study({static: ARMS["static"]})]
+    results += [computing(one, train=100.0, measure=50.0) for one in study({active: ARMS["active"]})]
+    results += [
+        computing(one, train=100.0, measure=50.0, measured="base") for one in study({once: ARMS["active"]})
+    ]
+    shown = found(results)
+    [flops] = [chart for chart in shown.charts if chart.key == "flops"]
+    assert {line.arm: line.spent for line in flops.lines} == {
+        static: (0.0, 100.0, 100.0),
+        active: (0.0, 150.0, 300.0),
+        once: (0.0, 150.0, 200.0),
+    }
+    ratios = dict(next(axis for axis in shown.reached if axis.key == "flops").arms)
+    # static ends where the others are after one round.
+    assert ratios[active].ratio == pytest.approx(100 / 150)
+    assert [one.flops for one in shown.costs] == [2200.0, 2300.0, 2300.0]
+    assert "the training of earlier rounds only where the method looks" in " ".join(sentences.method(shown))
+
+
+def test_a_student_that_goes_on_needs_all_that_it_was_trained_with() -> None:
+    results = []
+    for one in study(ARMS):
+        data = {**one.settings["data"], "start_from": "previous"}
+        results.append(computing(replace(one, settings={**one.settings, "data": data}), train=100.0))
+    [flops] = [chart for chart in found(results).charts if chart.key == "flops"]
+    assert {line.spent for line in flops.lines} == {(0.0, 100.0, 200.0)}
+
+
+def test_a_budget_of_flops_counts_all_that_was_computed() -> None:
+    results = [computing(one, train=100.0) for one in study(ARMS)]
+    arms = dict.fromkeys(ARMS)
+    shown = gather("try", arms, range(1, 6), "static", "flops", 2200, results)
+    [flops] = [chart for chart in shown.charts if chart.key == "flops"]
+    assert {line.spent for line in flops.lines} == {(0.0, 1100.0, 2200.0)}
+    assert "as the budget counts them" in " ".join(sentences.method(shown))
 
 
 def test_p_values_are_adjusted_over_all_arms_that_are_compared() -> None:
