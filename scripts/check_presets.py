@@ -3,6 +3,7 @@
 python scripts/check_presets.py                       all of them
 python scripts/check_presets.py llm2llm lion          some
 python scripts/check_presets.py --out DIR             where the runs are kept, and go on
+python scripts/check_presets.py --csv docs/presets.csv    the table that docs/presets.md is made with
 
 Each is laid over the quickstart with small numbers, as an arm of a study would be. The reward model of
 active-reward is the student itself with a score in place of its head, and random there: what the method asks
@@ -10,6 +11,7 @@ for and keeps is seen, and nothing of what it is worth.
 """
 
 import argparse
+import csv
 import sys
 import tempfile
 import time
@@ -39,7 +41,9 @@ def main() -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help="presets (default: all)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="where the runs are kept (default: nowhere)")
     parser.add_argument("--per-round", type=int, default=30, metavar="N", help="examples a round")
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="write the table there, too")
     given = parser.parse_args()
+    found = []
     with tempfile.TemporaryDirectory() as away:
         out = given.out or Path(away)
         print(f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}", flush=True)
@@ -47,9 +51,13 @@ def main() -> int:
             try:
                 for row in rows(name, out, given.per_round):
                     print(f"| {' | '.join(row)} |", flush=True)
+                    found.append(row)
             except AsftError as error:
                 print(f"| {name} | {error} |", flush=True)
                 return 1
+    if given.csv:
+        with given.csv.open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file, lineterminator="\n").writerows([COLUMNS, *found])
     return 0
 
 

@@ -1,13 +1,16 @@
-"""Write docs/measuring.md from the docstrings of criteria, selectors and filters.
+"""Write the pages of docs/ that say what stands elsewhere: measuring.md from the docstrings of criteria,
+selectors and filters; presets.md from the comments of the presets and docs/presets.csv.
 
-python scripts/make_docs.py            writes it
-python scripts/make_docs.py --check    says whether it is up to date, by its exit code
+python scripts/make_docs.py            writes them
+python scripts/make_docs.py --check    says whether they are up to date, by its exit code
 """
 
 import argparse
 import ast
+import csv
 import dataclasses
 import inspect
+import itertools
 import re
 import sys
 import textwrap
@@ -19,11 +22,16 @@ from pydantic.fields import FieldInfo
 
 from asft import criteria, filters, needs, registry, selectors
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "measuring.md"
+ROOT = Path(__file__).resolve().parent.parent
+DOCS, PRESETS = ROOT / "docs", ROOT / "recipes" / "presets"
+YIELDS = DOCS / "presets.csv"
+"""What scripts/check_presets.py found of each preset."""
 FACTS = ("Cost", "When", "Source")
 """Paragraphs of a criterion's docstring that begin so: what it takes, what it is good for, whose it is."""
+SAID = ("Source", "What differs", "Not known", "Offline")
+"""Parts of a preset's comment that begin so."""
 
-INTRODUCTION = """\
+MEASURING = """\
 # Measuring, scoring, selecting, filtering
 
 <!-- Made by scripts/make_docs.py from the docstrings; edit those. -->
@@ -40,6 +48,31 @@ an installed package; the README shows one.
 
 ## What is measured
 """
+PRESETS_PAGE = """\
+# Presets
+
+<!-- Made by scripts/make_docs.py from recipes/presets and docs/presets.csv; edit those. -->
+
+Methods of the field, each a small recipe with its source, and with what of it is not known. One runs alone,
+`asft run recipes/presets/llm2llm.yaml`, or as an arm of a study, where it is laid over the base recipe:
+
+```yaml
+arms:
+  theirs: {preset: llm2llm}
+  mine: {preset: my-method.yaml, set: {selector.temperature: 0.5}}
+```
+
+Those called `-offline` state a threshold that works with the rules teacher, whose variants are more like
+their seed than those of a language model are.
+
+## What each keeps
+
+Two rounds of 30 with the pocket student and the rules teacher, from 120 seeds: requests to the teacher or
+judge, drafts, and the share of drafts that was kept, in the first and the second round. Training is too
+short here (8 steps) to compare what comes of it, and the reward model of active-reward is a random one. Of two
+figures with a comma the first is the first round's. To measure all of it anew:
+`python scripts/check_presets.py --csv docs/presets.csv`.
+"""
 
 
 def main() -> int:
@@ -49,20 +82,22 @@ def main() -> int:
     )
     parser.add_argument("--check", action="store_true")
     given = parser.parse_args()
-    made = page()
-    if not given.check:
-        PAGE.parent.mkdir(exist_ok=True)
-        PAGE.write_text(made, encoding="utf-8")
-        return 0
-    if PAGE.read_text(encoding="utf-8") == made:
-        return 0
-    print(f"{PAGE} is not what the docstrings say; run: python scripts/make_docs.py", file=sys.stderr)
-    return 1
+    wrong = []
+    for name, page in (("measuring", measuring), ("presets", presets)):
+        path, made = DOCS / f"{name}.md", page()
+        if not given.check:
+            path.write_text(made, encoding="utf-8")
+        elif path.read_text(encoding="utf-8") != made:
+            wrong.append(str(path))
+    if wrong:
+        what = " and ".join(wrong)
+        print(f"{what}: not what the sources say; run: python scripts/make_docs.py", file=sys.stderr)
+    return 1 if wrong else 0
 
 
-def page() -> str:
-    """The whole page."""
-    parts = [INTRODUCTION, _body(needs.__doc__)]
+def measuring() -> str:
+    """The page about criteria, selectors and filters."""
+    parts = [MEASURING, _body(needs.__doc__)]
     for kind, module in (("criterion", criteria), ("selector", selectors), ("filter", filters)):
         title = {"criterion": "Criteria", "selector": "Selectors", "filter": "Filters"}[kind]
         parts += [f"## {title}", _body(module.__doc__)]
@@ -71,7 +106,49 @@ def page() -> str:
             parts.append(_overview(found))
         for name, cls in found.items():
             parts += [f"### {name}", _text(cls), _options(cls)]
+    return _joined(parts)
+
+
+def presets() -> str:
+    """The page about presets."""
+    paths = sorted(PRESETS.glob("*.yaml"))
+    return _joined([PRESETS_PAGE, _yields(), "## Each of them", *(_preset(path) for path in paths)])
+
+
+def _joined(parts: list[str]) -> str:
     return "\n\n".join(part.strip() for part in parts if part.strip()) + "\n"
+
+
+def _yields() -> str:
+    """A table of what each preset asked for and kept, the first round and the second beside each other."""
+    rounds: dict[str, list[dict[str, str]]] = {}
+    with YIELDS.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            rounds.setdefault(row["preset"], []).append(row)
+    rows = ["| preset | requests | drafts | kept | yield | why the rest fell |", "|---|---|---|---|---|---|"]
+    for name, found in rounds.items():
+        figures = [", ".join(row[key] for row in found) for key in ("requests", "drafts", "kept", "yield")]
+        fell = "; ".join(row["dropped by"] for row in found if row["dropped by"] != "-")
+        rows.append(f"| [{name}](#{name}) | {' | '.join(figures)} | {fell} |")
+    return "\n".join(rows)
+
+
+def _preset(path: Path) -> str:
+    """What a preset's comment says, and the recipe below it."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    above = list(itertools.takewhile(lambda line: line.startswith("#"), lines))
+    text = "\n".join(line.removeprefix("#").removeprefix(" ") for line in above)
+    first, *facts = re.split(rf"^({'|'.join(SAID)}): ", text, flags=re.MULTILINE)
+    first = first.removeprefix(f"{path.stem}: ")
+    first = first[:1].upper() + first[1:]
+    said = [f"- **{name}**: {_one_line(what)}" for name, what in zip(facts[::2], facts[1::2], strict=True)]
+    settings = "\n".join(lines[len(above) :]).strip()
+    parts = [f"### {path.stem}", _one_line(first), "\n".join(said), f"```yaml\n{settings}\n```"]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _body(doc: str | None) -> str:
@@ -91,7 +168,7 @@ def _overview(found: dict[str, type[Any]]) -> str:
 
 
 def _line(text: str) -> str:
-    return " ".join(text.split()).rstrip(".").replace("|", "\\|")
+    return _one_line(text).rstrip(".").replace("|", "\\|")
 
 
 def _paragraphs(cls: type[Any]) -> list[str]:
@@ -108,7 +185,7 @@ def _facts(cls: type[Any]) -> Iterator[tuple[str, str]]:
 def _text(cls: type[Any]) -> str:
     """The docstring, with its facts as a list."""
     plain = [p for p in _paragraphs(cls) if not re.match(rf"({'|'.join(FACTS)}): ", p)]
-    facts = [f"- **{name}**: {' '.join(text.split())}" for name, text in _facts(cls)]
+    facts = [f"- **{name}**: {_one_line(text)}" for name, text in _facts(cls)]
     return "\n\n".join([*plain, *(["\n".join(facts)] if facts else [])])
 
 
