@@ -30,7 +30,7 @@ from asft.stats.intervals import (
 )
 from asft.stats.labels import Classified, LabelCounts, classified
 from asft.stats.picked import Agreement, Overlap, agreement, overlap
-from asft.stats.ranks import Correlation, Fidelity, Written, fidelity, spearman, spearman_interval
+from asft.stats.ranks import Correlation, Fidelity, Written, auroc, fidelity, spearman, spearman_interval
 from asft.stats.reaching import ReachRatio, reach_ratio, spent_to_reach
 from asft.stats.recovered import Recovered, gap_recovered
 from asft.stats.resampling import BLOCK
@@ -57,6 +57,7 @@ __all__ = [
     "Written",
     "agreement",
     "area_difference",
+    "auroc",
     "band",
     "bootstrap",
     "changed",

@@ -42,6 +42,20 @@ def spearman_interval(rho: float, pairs: int, level: float = 0.95) -> Interval |
     return Interval(low=math.tanh(math.atanh(rho) - reach), high=math.tanh(math.atanh(rho) + reach))
 
 
+def auroc(above: Sequence[float], below: Sequence[float]) -> float | None:
+    """How often one of the first is larger than one of the second, over all pairs; a tie is half.
+
+    The area under the ROC curve, which is Mann and Whitney's U over the number of pairs (Hanley and McNeil
+    1982): 0.5 where the two cannot be told apart, 1 where every one of the first is larger. None where one
+    side is empty.
+    """
+    if not above or not below:
+        return None
+    ranks = _ranks([*above, *below])[: len(above)]
+    smallest = len(above) * (len(above) + 1) / 2
+    return float((ranks.sum() - smallest) / (len(above) * len(below)))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Written:
     """A seed and something that was written from it."""

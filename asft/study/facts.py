@@ -87,6 +87,15 @@ class Told:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Separation:
+    """How often a seed that the student gets wrong scores above one that it gets right: 0.5 is chance."""
+
+    arm: str
+    rounds: tuple[float | None, ...]
+    """The mean over seeds."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Diversity:
     """How unlike each other a round's examples are, the mean over seeds."""
 
@@ -139,6 +148,8 @@ class Facts:
     wins: WinRates
     costs: tuple[Cost, ...]
     fidelity: tuple[Told, ...]
+    separation: tuple[Separation, ...]
+    """Of arms whose criterion scores own answers."""
     diversity: tuple[Diversity, ...]
     overlap: Agreement
     """Of the seeds that arms asked about in round 2: in round 1 every student is the base."""

@@ -13,7 +13,19 @@ import numpy as np
 
 from asft import stats
 from asft.stats import Agreement, Curve, Estimate, Point, ReachRatio, Written
-from asft.study.facts import Chart, Closed, Compared, Cost, Diversity, Facts, Groups, Line, Reached, Told
+from asft.study.facts import (
+    Chart,
+    Closed,
+    Compared,
+    Cost,
+    Diversity,
+    Facts,
+    Groups,
+    Line,
+    Reached,
+    Separation,
+    Told,
+)
 from asft.study.results import Result
 
 PAID = ("teacher", "judge")
@@ -105,6 +117,9 @@ def gather(
         wins=stats.win_rates(curves[main.key]),
         costs=tuple(_cost(arm, list(runs.values())) for arm, runs in present.items()),
         fidelity=tuple(found for arm, runs in present.items() if (found := _told(arm, runs.values()))),
+        separation=tuple(
+            one for arm, runs in present.items() if (one := _separation(arm, list(runs.values())))
+        ),
         diversity=tuple(
             found for arm, runs in present.items() for found in _diversity(arm, list(runs.values()))
         ),
@@ -364,6 +379,15 @@ def _told(arm: str, runs: Iterable[Result]) -> Told | None:
         if point.get("fidelity")
     }
     return Told(arm=arm, fidelity=stats.fidelity(sets, _rng("fidelity", arm))) if sets else None
+
+
+def _separation(arm: str, runs: Sequence[Result]) -> Separation | None:
+    least = min(len(run.points) for run in runs)
+    rounds = [
+        _mean_or_none([run.points[number].get("separation") for run in runs]) for number in range(1, least)
+    ]
+    known = any(one is not None for one in rounds)
+    return Separation(arm=arm, rounds=tuple(rounds)) if known else None
 
 
 def _diversity(arm: str, runs: Sequence[Result]) -> list[Diversity]:

@@ -15,6 +15,7 @@ from typing import Any
 from asft.errors import RunError
 from asft.origin import EXTENSIBLE
 from asft.rundir import differences, read_json, read_jsonl, rounds, write_json, write_text
+from asft.stats import auroc
 
 SAMPLES = 3
 """Accepted examples of a round that are kept with their text."""
@@ -132,6 +133,7 @@ def point(folder: Path, items: Sequence[str]) -> dict[str, Any]:
         "train": summary.get("train"),
         "funnel": funnel,
         "flops": _flops(summary["ledger"]),
+        "separation": _separation(folder) if number else None,
         "asked": _asked(folder, funnel.get("drafts", 0)) if number else [],
         "samples": _samples(folder) if number else [],
     }
@@ -148,6 +150,18 @@ def accepted(folder: Path) -> list[dict[str, Any]]:
     keeps = {row["number"] for row in read_jsonl(folder / "filter.jsonl") if row["decision"] == "keep"}
     rows = read_jsonl(folder / "write.jsonl")
     return [{"number": row["number"], **row["example"]} for row in rows if row["number"] in keeps]
+
+
+def _separation(folder: Path) -> float | None:
+    """How often a seed whose own answer is wrong scores above one whose is right; None without such."""
+    own = {row["example_id"]: row["own"] for row in read_jsonl(folder / "measure.jsonl")}
+    scored = [
+        (own[row["example_id"]]["grade"], row["score"])
+        for row in read_jsonl(folder / "score.jsonl")
+        if own.get(row["example_id"]) and row["score"] is not None
+    ]
+    wrong, right = ([score for grade, score in scored if grade == wanted] for wanted in (0.0, 1.0))
+    return auroc(wrong, right)
 
 
 def _asked(folder: Path, drafts: int) -> list[str]:

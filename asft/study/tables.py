@@ -168,6 +168,19 @@ def _correlation(found: Correlation) -> str:
     return f"{decimal(found.rho, 2)} ({decimal(found.low, 2)} to {decimal(found.high, 2)})"
 
 
+def separation(facts: Facts) -> Table:
+    """Whether what scores high is what the student gets wrong."""
+    most = max((len(one.rounds) for one in facts.separation), default=0)
+    head = ("Arm", *(f"Round {number}" for number in range(1, most + 1)))
+    return _table(
+        head,
+        [
+            (one.arm, *(NONE if share is None else decimal(share, 2) for share in one.rounds))
+            for one in facts.separation
+        ],
+    )
+
+
 def diversity(facts: Facts) -> Table:
     """The mean over rounds and seeds of what tells how unlike each other examples are."""
     keys = list(dict.fromkeys(key for one in facts.diversity for key in one.figures))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asft.stats import Written, fidelity, spearman, spearman_interval
+from asft.stats import Written, auroc, fidelity, spearman, spearman_interval
 
 
 def rng() -> np.random.Generator:
@@ -37,6 +37,23 @@ def test_spearman_depends_on_the_order_alone() -> None:
     values = rng().normal(size=(2, 50))
     plain = spearman(values[0].tolist(), values[1].tolist())
     assert spearman(np.exp(values[0]).tolist(), (values[1] ** 3).tolist()) == pytest.approx(plain)
+
+
+def test_auroc_by_hand() -> None:
+    # Of six pairs 4 > 1, 4 > 2, 4 > 3 and 2.5 > 1, 2.5 > 2; 2.5 < 3.
+    assert auroc([4.0, 2.5], [1.0, 2.0, 3.0]) == pytest.approx(5 / 6)
+    assert auroc([1.0, 2.0], [2.0, 3.0]) == pytest.approx(0.5 / 4)
+    assert auroc([2.0], [1.0]) == 1.0
+    assert auroc([7.0, 7.0], [7.0]) == 0.5
+    assert auroc([], [1.0]) is None
+    assert auroc([1.0], []) is None
+
+
+@given(st.lists(st.integers(0, 5), min_size=1), st.lists(st.integers(0, 5), min_size=1))
+def test_auroc_is_every_pair_counted_out(above: list[int], below: list[int]) -> None:
+    won = sum((a > b) + (a == b) / 2 for a in above for b in below)
+    found = auroc([float(one) for one in above], [float(one) for one in below])
+    assert found == pytest.approx(won / (len(above) * len(below)))
 
 
 def test_the_interval_of_a_rank_correlation_is_fishers_with_the_variance_for_ranks() -> None:

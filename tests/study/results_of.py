@@ -57,6 +57,7 @@ def point(number: int, grades: str, **more: Any) -> dict[str, Any]:
         "seconds": {"measure": 2.0, "train": 5.0, "evaluate": 1.0} if number else {"evaluate": 1.0},
         "train": {"steps": 20} if number else None,
         "funnel": {"seeds": 50} if number else {},
+        "separation": None,
         "asked": [f"seed {at}" for at in range(12)] if number else [],
         "samples": [{"seed": "q", "score": 0.5, "prompt": "p", "completion": "w"}] if number else [],
         **more,

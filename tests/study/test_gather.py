@@ -211,6 +211,18 @@ def test_seeds_whose_score_tells_that_of_what_was_written_have_fidelity_1() -> N
     assert active.fidelity.points.rho == pytest.approx(-1.0)
 
 
+def test_how_well_scores_tell_wrong_from_right_is_the_mean_over_seeds() -> None:
+    results = [
+        result("static", 1, (60, 64, 70), separation=None),
+        *(result("active", seed, (60, 70, 80), separation=share) for seed, share in ((1, 0.9), (2, 0.7))),
+    ]
+    shown = found(results)
+    [active] = shown.separation
+    assert active.arm == "active"
+    assert active.rounds == pytest.approx((0.8, 0.8))
+    assert tables.separation(shown).rows[0].cells == ("active", "0.80", "0.80")
+
+
 def test_the_gap_between_groups_is_followed_from_round_to_round() -> None:
     # Of the first 50 items ("low") all are right throughout; of the others 10, 20, then 30.
     [static, _] = found(study({"static": lambda _: (60, 70, 80), "b": lambda _: (60, 70, 80)})).groups

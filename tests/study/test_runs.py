@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from asft import cli
-from asft.rundir import read_json
+from asft.rundir import read_json, read_jsonl
 from asft.study import results
 
 pytestmark = pytest.mark.slow
@@ -77,6 +77,18 @@ def test_every_arm_and_seed_has_a_result_with_a_point_for_each_round(finished: P
         assert all(len(point["asked"]) == point["drafts"] > 0 for point in one["points"][1:])
         assert all(len(point["fidelity"]) == 4 for point in one["points"][1:])
         assert all(point["diversity"]["texts"] == 4 for point in one["points"][1:])
+
+
+def test_a_score_of_own_answers_is_compared_with_what_they_were(finished: Path) -> None:
+    for seed in (1, 2):
+        folder = finished / "runs" / "loss" / f"seed-{seed}" / "round-02"
+        grades = {row["example_id"]: row["own"]["grade"] for row in read_jsonl(folder / "measure.jsonl")}
+        scored = [(grades[row["example_id"]], row["score"]) for row in read_jsonl(folder / "score.jsonl")]
+        pairs = [(a, b) for grade, a in scored if not grade for other, b in scored if other]
+        assert pairs
+        told = results.read(results.path_of(finished, "loss", seed)).points[2]["separation"]
+        assert told == pytest.approx(sum((a > b) + (a == b) / 2 for a, b in pairs) / len(pairs))
+        assert results.read(results.path_of(finished, "static", seed)).points[2]["separation"] is None
 
 
 def test_runs_with_the_same_test_split_put_its_items_down_once(finished: Path) -> None:
