@@ -69,8 +69,8 @@ their seed than those of a language model are.
 
 Two rounds of 30 with the pocket student and the rules teacher, from 120 seeds: requests to the teacher or
 judge, drafts, and the share of drafts that was kept, in the first and the second round. Training is too
-short here (8 steps) to compare what comes of it, and the reward model of active-reward is a random one. Of two
-figures with a comma the first is the first round's. To measure all of it anew:
+short here (8 steps) to compare what comes of it, and the reward model of active-reward is a random one.
+To measure it anew:
 `python scripts/check_presets.py --csv docs/presets.csv`.
 """
 

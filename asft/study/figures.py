@@ -52,17 +52,21 @@ def curves(chart: Chart, arms: Sequence[str], reference: str) -> Markup:
     parts.append(words((LEFT + right) / 2, HEIGHT - 8, chart.label, "axis middle"))
     told = []
     ends: list[tuple[float, str, str]] = []
+    leads = []
     # The reference is drawn last, above all others.
     for curve in sorted(chart.lines, key=lambda one: one.arm == reference):
         kind = _kind(curve.arm, arms, reference)
         parts += axes.line(chart, curve, kind, band=curve.arm in banded)
-        ends.append((axes.y_of(curve.accuracy[-1].value), curve.arm, kind))
+        end = axes.y_of(curve.accuracy[-1].value)
+        ends.append((end, curve.arm, kind))
+        # One that ends early is led to its name.
+        leads.append(stroke(axes.x_of(curve.spent[-1]), end, right + 4, end, f"arm-lead far {kind}"))
         told.append(f"{curve.arm} ends at {percent(curve.accuracy[-1].value)}")
     for y, (end, arm, kind) in zip(_spread([end for end, _, _ in sorted(ends)]), sorted(ends), strict=True):
         parts.append(stroke(right + 4, end, right + 14, y, f"arm-lead {kind}"))
         parts.append(words(right + 18, y + 4, arm, f"arm-name start {kind}"))
     title = f"Accuracy against {chart.label}"
-    return drawing(WIDTH, HEIGHT, title, f"{'; '.join(told)}.", parts)
+    return drawing(WIDTH, HEIGHT, title, f"{'; '.join(told)}.", [*leads, *parts])
 
 
 def panels(chart: Chart, arms: Sequence[str], reference: str) -> Markup:

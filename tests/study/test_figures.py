@@ -64,12 +64,26 @@ def test_points_stand_where_their_figures_are() -> None:
     assert (ends[0][1] - ends[1][1]) / (ends[1][1] - ends[2][1]) == pytest.approx(7 / 5, rel=0.02)
 
 
+def test_a_curve_that_ends_early_is_led_to_its_name() -> None:
+    shown = found(2)
+    early, late = shown.charts[0].lines
+    short = replace(early, spent=(0.0, 5.0, 10.0))
+    drawn = str(figures.curves(replace(shown.charts[0], lines=(short, late)), shown.arms, shown.reference))
+    [(start, end)] = [
+        (float(x1), float(x2))
+        for x1, x2 in re.findall(
+            r'<line class="arm-lead far arm-0[^>]* x1="([\d.]+)"[^>]* x2="([\d.]+)"', drawn
+        )
+    ]
+    width = figures.WIDTH - figures.RIGHT - figures.LEFT - figures.INSET
+    assert end - start == pytest.approx(width / 2 + 4, abs=0.2)
+
+
 def test_a_long_name_has_room() -> None:
     shown = found(2)
     long = "the-arm-with-the-longest-name-of-all"
-    lines = tuple(
-        replace(line, arm=long if line.arm == "arm 1" else line.arm) for line in shown.charts[0].lines
-    )
+    one, other = shown.charts[0].lines
+    lines = (one, replace(other, arm=long))
     drawn = str(figures.curves(replace(shown.charts[0], lines=lines), ("arm 0", long), "arm 0"))
     [start] = re.findall(rf'<text class="arm-name[^>]* x="([\d.]+)"[^>]*>{long}<', drawn)
     assert float(start) + 8 * len(long) < figures.WIDTH
