@@ -36,7 +36,7 @@ class Curve:
     items: tuple[Item, ...]
     """Of the test split."""
     axis: Floats
-    """`[s, p]`: what each student had cost. Only along one that grows can anything be read off."""
+    """`[s, p]`: what each student had cost. Only along one that never falls can anything be read off."""
     right: Floats
     """`[s, p, i]`: 1.0 or 0.0."""
     cut: int = 0
@@ -113,7 +113,7 @@ class Curve:
         """The table between two points, on a straight line from one to the other, for each seed by itself.
 
         Raises ValueError outside of what every seed was measured at: nothing is continued beyond its ends;
-        and where the axis does not grow from point to point.
+        and where the axis falls from one point to the next. Of two that cost the same the later counts.
         """
         self._within(spent, spent)
         return self._weighted([_interpolated(axis, np.array([spent]))[0] for axis in self.axis])
@@ -129,10 +129,13 @@ class Curve:
             raise ValueError(f"an area from {low} to {high}: give a stretch of the axis, low before high")
         weights = []
         for axis in self.axis:
-            places = np.array([low, *axis[(axis > low) & (axis < high)], high])
-            steps = np.diff(places)
-            ends = (np.append(steps, 0) + np.insert(steps, 0, 0)) / (2 * (high - low))
-            weights.append(ends @ _interpolated(axis, places))
+            # Between two points the curve is straight: the area is the way times the value half way.
+            begins, ends = np.clip(axis[:-1], low, high), np.clip(axis[1:], low, high)
+            ways, steps = ends - begins, np.diff(axis)
+            # No way leads over a step that takes none.
+            along = ((begins + ends) / 2 - axis[:-1]) / np.where(steps > 0, steps, 1)
+            parts = np.append(ways * (1 - along), 0) + np.insert(ways * along, 0, 0)
+            weights.append(parts / (high - low))
         return self._weighted(weights)
 
     def of_seeds(self, seeds: Sequence[int]) -> "Curve":
@@ -147,10 +150,10 @@ class Curve:
 
     def _within(self, low: float, high: float) -> None:
         for seed, spent in zip(self.seeds, self.axis, strict=True):
-            if not (np.diff(spent) > 0).all():
+            if not (np.diff(spent) >= 0).all():
                 raise ValueError(
-                    f"seed {seed}: {spent.tolist()} does not grow from point to point, so that nothing can "
-                    "be read off along it; take another axis"
+                    f"seed {seed}: {spent.tolist()} falls from one point to the next, so that nothing can be "
+                    "read off along it; take another axis"
                 )
         if not self.start <= low <= high <= self.end:
             raise ValueError(

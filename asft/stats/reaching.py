@@ -46,8 +46,8 @@ def spent_to_reach(curve: Curve, tau: float) -> float | None:
     None where that is not known: it never gets there, or was there at its first point, with something spent.
     The mean curve goes straight from point to point, each at the mean of what the seeds had spent. First
     means first, also where it falls again; so it is the same on the curve's monotone envelope. A curve with
-    more points, or more noise, gets a lucky one sooner: compare arms of as many. The axis need not grow:
-    where every student costs the same, that is what the accuracy costs.
+    more points, or more noise, gets a lucky one sooner: compare arms of as many. The axis may fall: where
+    every student costs about the same, that is what the accuracy costs.
     """
     low, high = _reached(curve.axis.mean(axis=0)[None], curve.accuracy.mean(axis=0)[None], np.array([tau]))
     return float(low[0]) if low[0] == high[0] else None

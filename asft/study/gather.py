@@ -53,10 +53,10 @@ class Axis:
         spent = [self.of(run) for run in runs]
         return all(None not in one and len(one) > 1 and one[-1] for one in spent)
 
-    def grows(self, runs: Iterable[Result]) -> bool:
-        """Whether every point of some runs had cost more than the one before."""
+    def rises(self, runs: Iterable[Result]) -> bool:
+        """Whether no point of some runs had cost less than the one before."""
         pairs = [pair for run in runs for pair in itertools.pairwise(self.of(run))]
-        return all(a is not None and b is not None and a < b for a, b in pairs)
+        return all(a is not None and b is not None and a <= b for a, b in pairs)
 
 
 def gather(
@@ -71,10 +71,10 @@ def gather(
     """Work out what the results say; arms without any are left out of the comparisons."""
     by_arm = {arm: {r.seed: r for r in results if r.arm == arm} for arm in arms}
     present = {arm: runs for arm, runs in by_arm.items() if runs}
-    runs = [run for of_arm in present.values() for run in of_arm.values()]
-    axes = [axis for axis in _axes(binds) if axis.known(runs)]
-    growing = [axis for axis in axes if axis.grows(runs)]
-    main = next((axis for axis in growing if axis.key == binds), growing[0])
+    every = [run for runs in present.values() for run in runs.values()]
+    axes = [axis for axis in _axes(binds) if axis.known(every)]
+    rising = [axis for axis in axes if axis.rises(every)]
+    main = next((axis for axis in rising if axis.key == binds), rising[0])
     curves = {axis.key: {arm: _curve(runs, axis) for arm, runs in present.items()} for axis in axes}
     # The same on every axis.
     bands = {
@@ -96,7 +96,7 @@ def gather(
         seeds=tuple(seeds),
         missing=tuple(f"{arm} {seed}" for arm in arms for seed in seeds if seed not in by_arm[arm]),
         items=len(first.items),
-        base=statistics.mean(_share(run, 0) for run in runs),
+        base=statistics.mean(_share(run, 0) for run in every),
         charts=tuple(
             Chart(
                 key=axis.key,
@@ -130,7 +130,7 @@ def gather(
         ),
         recovered=_recovered(curves[main.key], arms, present),
         samples={arm: _samples(runs) for arm, runs in present.items()},
-        versions=tuple(dict.fromkeys(map(_made_under, runs))),
+        versions=tuple(dict.fromkeys(map(_made_under, every))),
     )
 
 

@@ -75,13 +75,21 @@ def test_no_run_and_a_run_without_a_point_are_refused(runs: dict[int, list[Point
         Curve.of(runs)
 
 
-@pytest.mark.parametrize("axis", [[0.0, 5.0, 5.0], [0.0, 7.0, 5.0]])
-def test_along_an_axis_that_does_not_grow_nothing_is_read_off(axis: list[float]) -> None:
-    made = curve([axis], [[[0.0], [0.0], [1.0]]], seeds=(4,))
-    with pytest.raises(ValueError, match=r"seed 4: .* does not grow"):
+def test_along_an_axis_that_falls_nothing_is_read_off() -> None:
+    made = curve([[0.0, 7.0, 5.0]], [[[0.0], [0.0], [1.0]]], seeds=(4,))
+    with pytest.raises(ValueError, match=r"seed 4: .* falls from one point to the next"):
         made.at(1.0)
-    with pytest.raises(ValueError, match=r"seed 4: .* does not grow"):
+    with pytest.raises(ValueError, match=r"seed 4: .* falls from one point to the next"):
         made.area(0.0, 5.0)
+
+
+def test_of_two_students_that_cost_the_same_the_later_counts() -> None:
+    made = curve([[0.0, 5.0, 5.0, 10.0]], [[[0.0], [0.0], [1.0], [1.0]]])
+    assert made.at(5.0).tolist() == [[1.0]]
+    assert made.at(2.5).tolist() == [[0.0]]
+    assert made.at(7.5).tolist() == [[1.0]]
+    # Nothing up to 5, all from there on.
+    assert made.area(0.0, 10.0).tolist() == [[0.5]]
 
 
 def test_an_axis_that_is_no_number_is_refused() -> None:

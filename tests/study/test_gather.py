@@ -71,7 +71,21 @@ def test_every_arm_has_a_curve_against_what_its_run_used_up() -> None:
     assert [one.value for one in charts["examples"].lines[1].accuracy] == pytest.approx([0.6, 0.7, 0.8])
 
 
-def test_an_axis_that_is_not_known_or_does_not_grow_has_no_chart() -> None:
+def test_a_round_that_accepts_nothing_leaves_the_budget_as_the_axis() -> None:
+    results = study(ARMS)
+    results[5:] = [
+        replace(one, points=[*one.points[:2], {**one.points[2], "examples": 10}]) for one in results[5:]
+    ]
+    shown = found(results)
+    assert [chart.key for chart in shown.charts] == ["examples", "tokens", "usd"]
+    assert shown.charts[0].lines[1].spent == (0.0, 10.0, 10.0)
+    active = shown.compared[1]
+    assert active.difference is not None
+    # As far as both have come: the later student of ten examples, 80%, against 64%.
+    assert active.difference.value == pytest.approx(0.16)
+
+
+def test_an_axis_that_is_not_known_has_no_chart() -> None:
     results = study(ARMS)
     free = [{**row, "cost_usd": None} for row in results[0].points[1]["ledger"]]
     points = [results[0].points[0], {**results[0].points[1], "ledger": free}, results[0].points[2]]
