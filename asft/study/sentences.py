@@ -3,11 +3,15 @@
 from asft.report.wording import percent, plural
 from asft.study.facts import Compared, Facts
 from asft.study.figures import difference
-from asft.study.tables import ratio
+from asft.study.tables import correlation, ratio
 
 FEW_SEEDS = 5
 """Below so many seeds nothing is called shown, whatever p says."""
 SURE = 0.05
+WEAK_SEPARATION = 0.6
+"""Below it a score hardly tells wrong answers from right ones; 0.5 is chance."""
+WEAK_FIDELITY = 0.2
+"""Below it the score of a seed hardly tells that of what was written from it."""
 
 _METHOD = (
     "Arms are compared seed by seed and item by item: each pair of runs has the same seed and answers the "
@@ -85,6 +89,26 @@ def told(facts: Facts) -> list[str]:
         ]
         if also:
             said.append(f"For that, {facts.reference} takes {', and '.join(also)}.")
+    return [*said, *_weak(facts)]
+
+
+def _weak(facts: Facts) -> list[str]:
+    """Why choosing may not have paid: scores that miss what is wrong, hardness that is not passed on."""
+    said = []
+    for one in facts.separation:
+        first = one.rounds[0]
+        if first is not None and first < WEAK_SEPARATION:
+            said.append(
+                f"The score of {one.arm} hardly tells wrong answers from right ones: in round 1 it puts the "
+                f"wrong one first in {percent(first)} of pairs, and chance in half of them."
+            )
+    for told_by in facts.fidelity:
+        found = told_by.fidelity.points
+        if found.rho is not None and found.rho < WEAK_FIDELITY:
+            said.append(
+                f"What was written from hard seeds in {told_by.arm} is hardly harder than the rest: "
+                f"Spearman's correlation is {correlation(found)}."
+            )
     return said
 
 

@@ -152,8 +152,8 @@ def fidelity(facts: Facts) -> Table:
     rows = [
         (
             one.arm,
-            _correlation(one.fidelity.points),
-            _correlation(one.fidelity.medians),
+            correlation(one.fidelity.points),
+            correlation(one.fidelity.medians),
             whole(one.fidelity.points.pairs),
             whole(one.fidelity.points.left_out),
         )
@@ -162,7 +162,8 @@ def fidelity(facts: Facts) -> Table:
     return _table(("Arm", "Per example", "Over medians of rounds", "Pairs", "Without a score"), rows)
 
 
-def _correlation(found: Correlation) -> str:
+def correlation(found: Correlation) -> str:
+    """0.52 (0.48 to 0.57)."""
     if found.low is None or found.high is None:
         return decimal(found.rho, 2)
     return f"{decimal(found.rho, 2)} ({decimal(found.low, 2)} to {decimal(found.high, 2)})"

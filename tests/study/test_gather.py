@@ -261,6 +261,20 @@ def test_what_is_shown_is_said_in_plain_words() -> None:
     assert "that it is above 1 is shown" in said
 
 
+def test_a_score_that_misses_what_is_wrong_and_a_hardness_that_is_lost_are_named() -> None:
+    lost = [(f"seed {at}", at / 10, abs(at - 9.5)) for at in range(20)]
+    kept = [(f"seed {at}", at / 10, at / 5) for at in range(20)]
+    for pairs, separation, count in ((lost, 0.53, 2), (kept, 0.9, 0), (lost, 0.9, 1), (kept, 0.53, 1)):
+        results = [
+            result("static", 1, (60, 64, 70)),
+            result("active", 1, (60, 64, 70), fidelity=pairs, separation=separation),
+        ]
+        said = " ".join(sentences.told(found(results)))
+        assert said.count(" hardly ") == count
+        assert ("wrong one first in 53.0% of pairs" in said) == (separation == 0.53)
+        assert ("What was written from hard seeds in active is hardly harder" in said) == (pairs is lost)
+
+
 def test_with_few_seeds_nothing_is_said_to_be_shown_about_others() -> None:
     said = " ".join(sentences.told(found(study(ARMS, seeds=2))))
     assert "With 2 seeds nothing is shown about other seeds" in said
