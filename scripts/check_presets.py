@@ -29,6 +29,7 @@ SMALL: dict[str, Any] = {
     "rounds": 2,
     "train": {"max_steps": 8},
 }
+PER_ROUND = 30
 COLUMNS = ("preset", "round", "requests", "drafts", "kept", "yield", "dropped by", "accuracy", "seconds")
 
 
@@ -40,9 +41,11 @@ def main() -> int:
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="presets (default: all)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="where the runs are kept (default: nowhere)")
-    parser.add_argument("--per-round", type=int, default=30, metavar="N", help="examples a round")
+    parser.add_argument("--per-round", type=int, default=PER_ROUND, metavar="N", help="examples a round")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write the table there, too")
     given = parser.parse_args()
+    if given.csv and (given.names or given.per_round != PER_ROUND):
+        parser.error("--csv is for the page of all presets: without names, and without --per-round")
     found = []
     with tempfile.TemporaryDirectory() as away:
         out = given.out or Path(away)

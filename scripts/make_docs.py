@@ -128,7 +128,8 @@ def _yields() -> str:
     rows = ["| preset | requests | drafts | kept | yield | why the rest fell |", "|---|---|---|---|---|---|"]
     for name, found in rounds.items():
         figures = [", ".join(row[key] for row in found) for key in ("requests", "drafts", "kept", "yield")]
-        fell = "; ".join(row["dropped by"] for row in found if row["dropped by"] != "-")
+        dropped = [row["dropped by"] for row in found]
+        fell = "; ".join(dropped) if set(dropped) != {"-"} else ""
         rows.append(f"| [{name}](#{name}) | {' | '.join(figures)} | {fell} |")
     return "\n".join(rows)
 

@@ -86,6 +86,15 @@ def test_each_step_of_the_student_is_a_line_and_is_charged_once(tmp_path: Path) 
     )
 
 
+def test_what_the_base_measures_is_charged_without_an_adapter_in_every_round(tmp_path: Path) -> None:
+    found = {}
+    for measured in ("base", "previous"):
+        rows = run(tmp_path / measured, rounds=2, data={"measured": measured})
+        found[measured] = [of_student(rows)[number, "measure", "own"] for number in (1, 2)]
+    assert found["base"][0] == found["base"][1] == found["previous"][0]
+    assert found["previous"][1] != found["previous"][0]
+
+
 def test_what_filters_measure_is_a_line_of_the_write_step(tmp_path: Path) -> None:
     rows = of_student(run(tmp_path / "run", filters=[{"use": "still_uncertain", "above": 0.001}]))
     assert (rows[1, "write", "own"] or 0.0) > 0.0

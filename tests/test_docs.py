@@ -47,6 +47,11 @@ def test_every_preset_has_a_place_and_its_yields(preset: Path) -> None:
     assert all(int(row["kept"].split()[0]) > 0 for row in found)
 
 
+def test_no_preset_that_is_gone_is_on_the_page() -> None:
+    with (ROOT / "docs" / "presets.csv").open(encoding="utf-8", newline="") as file:
+        assert {row["preset"] for row in csv.DictReader(file)} == {path.stem for path in PRESETS}
+
+
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda path: path.stem)
 def test_every_preset_says_whose_it_is_or_what_it_goes_with(preset: Path) -> None:
     above = preset.read_text("utf-8").partition("extends: ")

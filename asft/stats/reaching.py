@@ -40,16 +40,18 @@ class ReachRatio:
     """How many training seeds it rests on. Of 1 the interval is over items alone."""
 
 
-def spent_to_reach(curve: Curve, tau: float) -> float | None:
+def spent_to_reach(curve: Curve, tau: float, *, between: bool = True) -> float | None:
     """N(tau): what the mean curve of the seeds has spent where it first reaches tau.
 
     None where that is not known: it never gets there, or was there at its first point, with something spent.
-    The mean curve goes straight from point to point, each at the mean of what the seeds had spent. First
+    The mean curve goes straight from point to point, each at the mean of what the seeds had spent; with
+    `between` False what counts is the first point that is as good. First
     means first, also where it falls again; so it is the same on the curve's monotone envelope. A curve with
     more points, or more noise, gets a lucky one sooner: compare arms of as many. The axis may fall: where
     every student costs about the same, that is what the accuracy costs.
     """
-    low, high = _reached(curve.axis.mean(axis=0)[None], curve.accuracy.mean(axis=0)[None], np.array([tau]))
+    axis, accuracy = curve.axis.mean(axis=0)[None], curve.accuracy.mean(axis=0)[None]
+    low, high = _reached(axis, accuracy, np.array([tau]), between)
     return float(low[0]) if low[0] == high[0] else None
 
 
@@ -59,6 +61,7 @@ def reach_ratio(
     rng: np.random.Generator,
     *,
     tau: float | None = None,
+    between: bool = True,
     level: float = 0.95,
     resamples: int = 10_000,
 ) -> ReachRatio:
@@ -66,6 +69,9 @@ def reach_ratio(
 
     tau None is the accuracy that the first ends at, in each resample its own: then the first always gets
     there, and the question is what the second needs to be as good as the first at its end.
+
+    `between` False reads at points alone, the first that is as good: where half of the way to a student does
+    not cost half of it, since training takes as many steps with any number of examples.
 
     A resample in which an arm does not get to tau, or is there at its first point, still says that it needs
     more than its last point, or no more than its first: such a resample is a stretch from the lowest to the
@@ -80,8 +86,8 @@ def reach_ratio(
     for drawn_seeds, drawn_items in crossed(len(one.seeds), len(one.items), rng, resamples):
         axis, accuracy = _means(one, drawn_seeds, drawn_items)
         taus = accuracy[:, -1] if tau is None else np.full(len(axis), tau)
-        other = _reached(*_means(two, drawn_seeds, drawn_items), taus)
-        spent.append(np.stack([*_reached(axis, accuracy, taus), *other]))
+        other = _reached(*_means(two, drawn_seeds, drawn_items), taus, between)
+        spent.append(np.stack([*_reached(axis, accuracy, taus, between), *other]))
         margins.append(means_of(margin, drawn_seeds, drawn_items))
     least, most, other_least, other_most = np.concatenate(spent, axis=1)
     lowest, highest = _ratios(least, most, other_least, other_most)
@@ -89,7 +95,7 @@ def reach_ratio(
     low = float(np.quantile(lowest, edge, method="lower"))
     high = float(np.quantile(highest, 1 - edge, method="higher"))
     got, other_got = np.isfinite(most), np.isfinite(other_most)
-    by_first, by_second = spent_to_reach(one, aim), spent_to_reach(two, aim)
+    by_first, by_second = (spent_to_reach(curve, aim, between=between) for curve in (one, two))
     return ReachRatio(
         tau=aim,
         first=by_first,
@@ -114,13 +120,15 @@ def _means(curve: Curve, drawn_seeds: Counts, drawn_items: Counts) -> tuple[Floa
     return axis, accuracy
 
 
-def _reached(axis: Floats, accuracy: Floats, taus: Floats) -> tuple[Floats, Floats]:
+def _reached(axis: Floats, accuracy: Floats, taus: Floats, between: bool) -> tuple[Floats, Floats]:
     """The least and the most that curves `[b, p]` may have spent where each first reaches its tau `[b]`."""
     there = accuracy >= taus[:, None] - _ROUNDING
     rows, place = np.arange(len(axis)), there.argmax(axis=1)
     before = np.maximum(place - 1, 0)
     climbed = accuracy[rows, place] - accuracy[rows, before]
     share = np.divide(taus - accuracy[rows, before], climbed, out=np.ones(len(axis)), where=climbed > 0)
+    if not between:
+        share = np.ones(len(axis))
     crossing = axis[rows, before] + np.minimum(share, 1.0) * (axis[rows, place] - axis[rows, before])
     never, at_once = ~there.any(axis=1), there[:, 0]
     least = np.where(never, axis[:, -1], np.where(at_once, 0.0, crossing))

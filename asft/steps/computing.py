@@ -203,7 +203,7 @@ class _Counting:
             member = self._training(
                 [mean] * min(count, len(rows)), ceilings.passes(self._recipe.train, count)
             )
-        worn = self._worn if self._number > 1 else None
+        worn = self._worn if self._line.measured(self._number) else None
         return flops.measuring(self._made.work, need, lengths, adapter=worn, member=member)
 
     def _training(self, rows: Sequence[flops.Row], passes: float) -> int:

@@ -6,6 +6,9 @@ from typing import Any
 
 from asft.stats import Agreement, Areas, Estimate, Fidelity, Gap, ReachRatio, Recovered, WinRates
 
+FEW_SEEDS = 5
+"""Below so many seeds nothing is called shown, and no p is stated: it would say more than they can."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Line:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from asft import stats
+from asft.errors import RunError
 from asft.stats import Agreement, Curve, Estimate, Point, ReachRatio, Written
 from asft.study.facts import (
     Chart,
@@ -73,6 +74,12 @@ def gather(
     present = {arm: runs for arm, runs in by_arm.items() if runs}
     every = [run for runs in present.values() for run in runs.values()]
     axes = [axis for axis in _axes(binds) if axis.known(every)]
+    empty = [f"{run.arm} {run.seed}" for run in every if not run.points[-1]["examples"]]
+    if empty:
+        raise RunError(
+            f"{', '.join(empty)}: nothing was accepted, so that there is nothing to compare; see why in "
+            "logs/, then remove the result and run the study again"
+        )
     rising = [axis for axis in axes if axis.rises(every)]
     main = next((axis for axis in rising if axis.key == binds), rising[0])
     curves = {axis.key: {arm: _curve(runs, axis) for arm, runs in present.items()} for axis in axes}
@@ -183,12 +190,18 @@ def _needed(result: Result) -> list[float | None]:
     def training(point: Mapping[str, Any]) -> float | None:
         return _flops(point, lambda row: row["step"] == "train")
 
-    data = _sums(result, lambda point: _flops(point, lambda row: row["step"] not in LAST))
+    data = _sums(result, lambda point: _flops(point, lambda row: _for_data(result, row)))
     trained = _sums(result, training) if _looks(result) else list(map(training, result.points))
     return [
         None if one is None or other is None else one + other
         for one, other in zip(data, trained, strict=True)
     ]
+
+
+def _for_data(result: Result, row: Mapping[str, Any]) -> bool:
+    """Whether a row of a ledger is about a round's data; the base is measured once, whatever the rounds."""
+    again = row["step"] == "measure" and row["round"] > 1 and result.settings["data"]["measured"] == "base"
+    return row["step"] not in LAST and not again
 
 
 def _flops(point: Mapping[str, Any], counts: Callable[[Mapping[str, Any]], bool]) -> float | None:
@@ -200,7 +213,9 @@ def _flops(point: Mapping[str, Any], counts: Callable[[Mapping[str, Any]], bool]
 def _looks(result: Result) -> bool:
     """Whether what a run does depends on the students of its earlier rounds."""
     settings = result.settings
-    if settings["data"]["start_from"] != "base" or settings["adapt"] or any(settings["stop"].values()):
+    asked = [key for rule in settings["adapt"] for key, value in rule["when"].items() if value is not None]
+    follows = any(key.startswith(("gain", "accuracy")) for key in asked)
+    if settings["data"]["start_from"] != "base" or follows or any(settings["stop"].values()):
         return True
     return settings["data"]["measured"] == "previous" and any(
         row["role"] == "student" and row["step"] not in LAST and row["flops"]
@@ -303,7 +318,13 @@ def _reached(curves: Mapping[str, Curve], reference: str, key: str) -> tuple[tup
     if other is None:
         return ()
     return tuple(
-        (arm, stats.reach_ratio(other, curve, _rng("reach", arm, key), resamples=RESAMPLES))
+        (
+            arm,
+            # A student is trained for as many steps with half of its examples.
+            stats.reach_ratio(
+                other, curve, _rng("reach", arm, key), between=key != "flops", resamples=RESAMPLES
+            ),
+        )
         for arm, curve in curves.items()
         if arm != reference and set(curve.seeds) & set(other.seeds)
     )
@@ -386,7 +407,8 @@ def _separation(arm: str, runs: Sequence[Result]) -> Separation | None:
     rounds = [
         _mean_or_none([run.points[number].get("separation") for run in runs]) for number in range(1, least)
     ]
-    known = any(one is not None for one in rounds)
+    # Of who is wrong, "incorrect" knows by definition.
+    known = runs[0].settings["criterion"]["use"] != "incorrect" and any(one is not None for one in rounds)
     return Separation(arm=arm, rounds=tuple(rounds)) if known else None
 
 

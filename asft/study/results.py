@@ -153,15 +153,18 @@ def accepted(folder: Path) -> list[dict[str, Any]]:
 
 
 def _separation(folder: Path) -> float | None:
-    """How often a seed whose own answer is wrong scores above one whose is right; None without such."""
+    """How often a seed whose own answer is wrong scores above one whose is right; None without such.
+
+    An answer that cannot be graded, or is right in part, counts as wrong here too.
+    """
     own = {row["example_id"]: row["own"] for row in read_jsonl(folder / "measure.jsonl")}
     scored = [
         (own[row["example_id"]]["grade"], row["score"])
         for row in read_jsonl(folder / "score.jsonl")
         if own.get(row["example_id"]) and row["score"] is not None
     ]
-    wrong, right = ([score for grade, score in scored if grade == wanted] for wanted in (0.0, 1.0))
-    return auroc(wrong, right)
+    right = [score for grade, score in scored if grade == 1.0]
+    return auroc([score for grade, score in scored if grade != 1.0], right)
 
 
 def _asked(folder: Path, drafts: int) -> list[str]:

@@ -1,17 +1,17 @@
 """What a study shows and does not show, in plain words made from its figures."""
 
+from collections.abc import Sequence
+
 from asft.report.wording import percent, plural
-from asft.study.facts import Compared, Facts
+from asft.study.facts import FEW_SEEDS, Compared, Facts
 from asft.study.figures import difference
 from asft.study.tables import correlation, ratio
 
-FEW_SEEDS = 5
-"""Below so many seeds nothing is called shown, whatever p says."""
 SURE = 0.05
 WEAK_SEPARATION = 0.6
 """Below it a score hardly tells wrong answers from right ones; 0.5 is chance."""
-WEAK_FIDELITY = 0.2
-"""Below it the score of a seed hardly tells that of what was written from it."""
+WEAK_FIDELITY = 0.25
+"""With all of its interval below it, a correlation hardly tells how hard what was written is."""
 
 _METHOD = (
     "Arms are compared seed by seed and item by item: each pair of runs has the same seed and answers the "
@@ -56,23 +56,14 @@ def told(facts: Facts) -> list[str]:
         return said
     seeds = min(one.difference.seeds for one in others if one.difference)
     if seeds < FEW_SEEDS:
+        named = ", ".join(f"{one.arm} {_difference(one)}" for one in others)
         said.append(
             f"With {plural(seeds, 'seed')} nothing is shown about other seeds: what follows is a "
             f"first look, and it takes {FEW_SEEDS} seeds at least to know."
         )
-    better = [one for one in others if _sure(one) and one.difference and one.difference.value > 0]
-    worse = [one for one in others if _sure(one) and one.difference and one.difference.value < 0]
-    unsure = [one for one in others if one not in better and one not in worse]
-    for word, group in (("better than", better), ("worse than", worse)):
-        if group:
-            named = ", ".join(f"{one.arm} {_difference(one)}" for one in group)
-            more = "More" if seeds >= FEW_SEEDS else "On these seeds alone, more"
-            said.append(
-                f"{more} than chance {word} {facts.reference} at the end of the budget, in points: {named}."
-            )
-    if unsure:
-        named = ", ".join(f"{one.arm} {_difference(one)}" for one in unsure)
-        said.append(f"Not told apart from {facts.reference}: {named}.")
+        said.append(f"Points above {facts.reference} at the end of the budget: {named}.")
+    else:
+        said += _shown(others, facts.reference)
     saving = [(one, one.reach) for one in others if one.reach and one.reach.ratio is not None]
     if saving:
         best, reach = max(saving, key=lambda pair: pair[1].ratio or 0.0)
@@ -92,6 +83,22 @@ def told(facts: Facts) -> list[str]:
     return [*said, *_weak(facts)]
 
 
+def _shown(others: Sequence[Compared], reference: str) -> list[str]:
+    """Which arms are better or worse than the reference by more than chance, and which are not told apart."""
+    better = [one for one in others if _sure(one) and one.difference and one.difference.value > 0]
+    worse = [one for one in others if _sure(one) and one.difference and one.difference.value < 0]
+    unsure = [one for one in others if one not in better and one not in worse]
+    said = []
+    for word, group in (("better than", better), ("worse than", worse)):
+        if group:
+            named = ", ".join(f"{one.arm} {_difference(one)}" for one in group)
+            said.append(f"More than chance {word} {reference} at the end of the budget, in points: {named}.")
+    if unsure:
+        named = ", ".join(f"{one.arm} {_difference(one)}" for one in unsure)
+        said.append(f"Not told apart from {reference}: {named}.")
+    return said
+
+
 def _weak(facts: Facts) -> list[str]:
     """Why choosing may not have paid: scores that miss what is wrong, hardness that is not passed on."""
     said = []
@@ -104,21 +111,16 @@ def _weak(facts: Facts) -> list[str]:
             )
     for told_by in facts.fidelity:
         found = told_by.fidelity.points
-        if found.rho is not None and found.rho < WEAK_FIDELITY:
+        if found.high is not None and found.high < WEAK_FIDELITY:
             said.append(
-                f"What was written from hard seeds in {told_by.arm} is hardly harder than the rest: "
-                f"Spearman's correlation is {correlation(found)}."
+                f"Among the seeds that {told_by.arm} chose, the score of one hardly tells that of what was "
+                f"written from it: Spearman's correlation is {correlation(found)}."
             )
     return said
 
 
 def _sure(one: Compared) -> bool:
-    return (
-        one.p_holm is not None
-        and one.p_holm < SURE
-        and (one.difference is not None)
-        and one.difference.seeds > 1
-    )
+    return one.p_holm is not None and one.p_holm < SURE
 
 
 def _difference(one: Compared) -> str:

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from asft.report.tables import Table, TableRow
 from asft.report.wording import NONE, decimal, dollars, duration, p_value, percent, points, whole
-from asft.stats import Correlation, ReachRatio, Recovered
-from asft.study.facts import Facts
+from asft.stats import Correlation, Fidelity, ReachRatio, Recovered
+from asft.study.facts import FEW_SEEDS, Facts
 from asft.study.figures import difference, with_range
 
 
@@ -24,7 +24,7 @@ def compared(facts: Facts) -> Table:
             one.arm,
             with_range(one.end),
             NONE if one.difference is None else difference(one.difference),
-            p_value(one.p_holm),
+            p_value(one.p_holm if one.difference and one.difference.seeds >= FEW_SEEDS else None),
             NONE if one.area is None else difference(one.area.difference),
             NONE if one.reach is None else ratio(one.reach),
         )
@@ -153,13 +153,23 @@ def fidelity(facts: Facts) -> Table:
         (
             one.arm,
             correlation(one.fidelity.points),
+            _mean_within(one.fidelity),
             correlation(one.fidelity.medians),
             whole(one.fidelity.points.pairs),
             whole(one.fidelity.points.left_out),
         )
         for one in facts.fidelity
     ]
-    return _table(("Arm", "Per example", "Over medians of rounds", "Pairs", "Without a score"), rows)
+    return _table(
+        ("Arm", "Per example", "Within rounds, mean", "Over medians of rounds", "Pairs", "Without a score"),
+        rows,
+    )
+
+
+def _mean_within(found: Fidelity) -> str:
+    """Over rounds and seeds, so that nothing of it is what students are as a whole."""
+    known = [rho for rho in found.within.values() if rho is not None]
+    return decimal(sum(known) / len(known), 2) if known else NONE
 
 
 def correlation(found: Correlation) -> str:
@@ -220,11 +230,11 @@ def gaps(facts: Facts) -> list[tuple[str, Table]]:
 
 
 def staying(facts: Facts) -> Table:
-    """How many of a round's seeds the next round asks about again."""
+    """Of the seeds that a round or the next asks about, how many both do."""
     rows = [
         (arm, *((NONE, NONE) if both is None else map(percent, both))) for arm, both in facts.staying.items()
     ]
-    return _table(("Arm", "Overlap of a round with the next", "By chance"), rows)
+    return _table(("Arm", "Overlap of a round with the next (Jaccard)", "By chance"), rows)
 
 
 def recovered(facts: Facts) -> Table:

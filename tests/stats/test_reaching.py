@@ -42,6 +42,21 @@ def drawn(
 # N(tau)
 
 
+@pytest.mark.parametrize(("tau", "spent"), [(0.1, 0.0), (0.2, 80.0), (0.3, 80.0), (0.6, 70.0), (0.7, None)])
+def test_where_half_a_student_does_not_cost_half_of_it_points_alone_are_read(
+    tau: float, spent: float | None
+) -> None:
+    one = curve([0.1, 0.3, 0.2, 0.6, 0.5], [0, 80, 90, 70, 75])
+    assert spent_to_reach(one, tau, between=False) == spent
+
+
+def test_a_ratio_of_points_alone_is_that_of_two_students() -> None:
+    one, two = curve([0.1, 0.3, 0.5], [0, 90, 100]), curve([0.1, 0.6, 0.7], [0, 120, 240])
+    found = reach_ratio(one, two, rng(), between=False, resamples=200)
+    assert (found.first, found.second) == (100.0, 120.0)
+    assert found.ratio == pytest.approx(100 / 120)
+
+
 @pytest.mark.parametrize(
     ("tau", "spent"),
     [

@@ -13,6 +13,7 @@ SETTINGS: dict[str, Any] = {
     "data": {"start_from": "base", "measured": "previous"},
     "stop": {"target": None, "plateau": None},
     "adapt": [],
+    "criterion": {"use": "loss"},
 }
 ABOUT: dict[str, Any] = {
     "versions": {"asft": "0.1"},
@@ -28,6 +29,7 @@ def marks(right: int) -> str:
 def row(step: str, role: str, **more: Any) -> dict[str, Any]:
     """A row of a ledger."""
     return {
+        "round": 1,
         "step": step,
         "role": role,
         "input_tokens": 0,
@@ -44,8 +46,8 @@ def point(number: int, grades: str, **more: Any) -> dict[str, Any]:
     How large teacher and judge are is not known.
     """
     ledger = [
-        row("write", "teacher", input_tokens=600, output_tokens=300, cost_usd=0.1, flops=None),
-        row("filter", "judge", input_tokens=100, flops=None),
+        row("write", "teacher", round=number, input_tokens=600, output_tokens=300, cost_usd=0.1, flops=None),
+        row("filter", "judge", round=number, input_tokens=100, flops=None),
     ]
     return {
         "round": number,

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from asft.errors import RunError
 from asft.study import sentences, tables
 from asft.study.facts import Facts
 from asft.study.gather import gather
@@ -96,9 +97,12 @@ def test_an_axis_that_is_not_known_has_no_chart() -> None:
 
 def computing(one: Result, *, measured: str = "previous", **steps: float) -> Result:
     """The same run with a student whose steps take so many FLOPs in each round; evaluating takes 1000."""
-    rows = [row("evaluate", "student", flops=1000.0)]
-    more = [row(step, "student", flops=flops) for step, flops in steps.items()]
-    points = [{**at, "ledger": [*rows, *more] if at["round"] else rows} for at in one.points]
+    steps = {"evaluate": 1000.0, **steps}
+    points = []
+    for at in one.points:
+        done = steps if at["round"] else ["evaluate"]
+        ledger = [row(step, "student", round=at["round"], flops=steps[step]) for step in done]
+        points.append({**at, "ledger": ledger})
     points = [{**at, "flops": sum(part["flops"] for part in at["ledger"])} for at in points]
     settings = {**one.settings, "data": {**one.settings["data"], "measured": measured}}
     return replace(one, points=points, settings=settings)
@@ -139,13 +143,40 @@ def test_a_student_that_nobody_looked_at_need_not_have_been_trained() -> None:
     assert {line.arm: line.spent for line in flops.lines} == {
         static: (0.0, 100.0, 100.0),
         active: (0.0, 150.0, 300.0),
-        once: (0.0, 150.0, 200.0),
+        once: (0.0, 150.0, 150.0),
     }
     ratios = dict(next(axis for axis in shown.reached if axis.key == "flops").arms)
     # static ends where the others are after one round.
     assert ratios[active].ratio == pytest.approx(100 / 150)
     assert [one.flops for one in shown.costs] == [2200.0, 2300.0, 2300.0]
     assert "the training of earlier rounds only where the method looks" in " ".join(sentences.method(shown))
+
+
+@pytest.mark.parametrize(
+    ("more", "end"),
+    [
+        ({}, 100.0),
+        ({"adapt": [{"key": "per_round", "to": 5, "when": {"round": 2}}]}, 100.0),
+        ({"adapt": [{"key": "per_round", "to": 5, "when": {"gain_below": 0.1}}]}, 200.0),
+        ({"stop": {"target": 0.9, "plateau": None}}, 200.0),
+    ],
+)
+def test_a_rule_that_reads_accuracy_looks_at_the_students(more: dict[str, Any], end: float) -> None:
+    results = [computing(replace(one, settings={**one.settings, **more}), train=100.0) for one in study(ARMS)]
+    [flops] = [chart for chart in found(results).charts if chart.key == "flops"]
+    assert {line.spent[-1] for line in flops.lines} == {end}
+
+
+def test_a_run_that_accepted_nothing_is_named() -> None:
+    [one] = study({"active": ARMS["active"]}, seeds=1)
+    empty = replace(one, points=[{**at, "examples": 0} for at in one.points])
+    with pytest.raises(RunError, match="active 1: nothing was accepted"):
+        found([*study({"static": ARMS["static"]}), empty])
+
+
+def test_with_few_seeds_no_p_is_stated() -> None:
+    few, enough = found(study(ARMS, seeds=4)), found(study(ARMS))
+    assert [tables.compared(shown).rows[1].cells[3] for shown in (few, enough)] == ["\N{EN DASH}", "< 0.001"]
 
 
 def test_a_student_that_goes_on_needs_all_that_it_was_trained_with() -> None:
@@ -230,6 +261,9 @@ def test_how_well_scores_tell_wrong_from_right_is_the_mean_over_seeds() -> None:
         result("static", 1, (60, 64, 70), separation=None),
         *(result("active", seed, (60, 70, 80), separation=share) for seed, share in ((1, 0.9), (2, 0.7))),
     ]
+    wrong = result("wrong", 1, (60, 70, 80), separation=1.0)
+    # That criterion asks for nothing else.
+    results.append(replace(wrong, settings={**wrong.settings, "criterion": {"use": "incorrect"}}))
     shown = found(results)
     [active] = shown.separation
     assert active.arm == "active"
@@ -262,8 +296,8 @@ def test_what_is_shown_is_said_in_plain_words() -> None:
 
 
 def test_a_score_that_misses_what_is_wrong_and_a_hardness_that_is_lost_are_named() -> None:
-    lost = [(f"seed {at}", at / 10, abs(at - 9.5)) for at in range(20)]
-    kept = [(f"seed {at}", at / 10, at / 5) for at in range(20)]
+    lost = [(f"seed {at}", at / 10, abs(at - 199.5)) for at in range(400)]
+    kept = [(f"seed {at}", at / 10, at / 5 + at % 7) for at in range(400)]
     for pairs, separation, count in ((lost, 0.53, 2), (kept, 0.9, 0), (lost, 0.9, 1), (kept, 0.53, 1)):
         results = [
             result("static", 1, (60, 64, 70)),
@@ -272,13 +306,14 @@ def test_a_score_that_misses_what_is_wrong_and_a_hardness_that_is_lost_are_named
         said = " ".join(sentences.told(found(results)))
         assert said.count(" hardly ") == count
         assert ("wrong one first in 53.0% of pairs" in said) == (separation == 0.53)
-        assert ("What was written from hard seeds in active is hardly harder" in said) == (pairs is lost)
+        assert ("Among the seeds that active chose, the score of one hardly tells" in said) == (pairs is lost)
 
 
 def test_with_few_seeds_nothing_is_said_to_be_shown_about_others() -> None:
     said = " ".join(sentences.told(found(study(ARMS, seeds=2))))
     assert "With 2 seeds nothing is shown about other seeds" in said
-    assert "On these seeds alone, more than chance better than static" in said
+    assert "Points above static at the end of the budget: active +10.0" in said
+    assert "chance" not in said
     assert "that it is above 1 is not shown" in said
 
 

@@ -84,7 +84,7 @@ def test_a_score_of_own_answers_is_compared_with_what_they_were(finished: Path) 
         folder = finished / "runs" / "loss" / f"seed-{seed}" / "round-02"
         grades = {row["example_id"]: row["own"]["grade"] for row in read_jsonl(folder / "measure.jsonl")}
         scored = [(grades[row["example_id"]], row["score"]) for row in read_jsonl(folder / "score.jsonl")]
-        pairs = [(a, b) for grade, a in scored if not grade for other, b in scored if other]
+        pairs = [(a, b) for grade, a in scored if grade != 1.0 for other, b in scored if other == 1.0]
         assert pairs
         told = results.read(results.path_of(finished, "loss", seed)).points[2]["separation"]
         assert told == pytest.approx(sum((a > b) + (a == b) / 2 for a, b in pairs) / len(pairs))
