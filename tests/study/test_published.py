@@ -11,7 +11,7 @@ from asft.study import pace, results
 
 FOLDER = Path(__file__).resolve().parents[2] / "benchmarks" / "studies"
 FILES = sorted(FOLDER.glob("*.yaml"))
-OFFLINE = ("pocket", "prontoqa", "game24", "noise")
+OFFLINE = ("pocket", "pocket-dev", "prontoqa", "game24", "noise")
 REPORTED = [name for name in OFFLINE if (FOLDER / "results" / name / "report.json").exists()]
 README = (FOLDER / "README.md").read_text("utf-8")
 
