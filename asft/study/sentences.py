@@ -26,8 +26,8 @@ _METHOD = (
 _NEEDED = (
     "FLOPs of a point are those that its student needs: what was measured and written until then, and its "
     "training; the training of earlier rounds only where the method looks at their students, or goes on from "
-    "them. Evaluating is not counted. What an accuracy takes in FLOPs is read at points alone, the first that "
-    "is as good: half of the examples are no half of the training."
+    "them. Evaluating is not counted. What an accuracy takes in FLOPs is read at points alone, the first "
+    "that is as good: half of the examples are no half of the training."
 )
 _COMPUTED = "FLOPs of a point are all that its run had computed, as the budget counts them."
 
