@@ -58,6 +58,15 @@ def figures(folder: Path) -> dict[str, Any]:
     return found
 
 
+def reported(folder: Path) -> dict[str, Any]:
+    """The report without what is timed."""
+    told = read_json(folder / "report.json")
+    for cost in told["costs"]:
+        for timed in ("measured_s", "trained_s", "evaluated_s"):
+            del cost[timed]
+    return told
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("study")
@@ -190,7 +199,7 @@ def processes(needle: str) -> list[int]:
     return found
 
 
-def test_a_study_that_is_killed_leaves_no_process_and_ends_in_the_same_results(
+def test_a_study_that_is_killed_leaves_no_process_and_ends_in_the_same_report(
     finished: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
@@ -211,6 +220,10 @@ def test_a_study_that_is_killed_leaves_no_process_and_ends_in_the_same_results(
     assert cli.main(["study", str(study), "--out", str(out), "--at-once", "2"]) == 0
     left_alone = {name: one for name, one in figures(finished).items() if name.endswith("seed-1.json")}
     assert figures(out) == left_alone
+    alone = tmp_path / "alone"
+    shutil.copytree(finished / "results", alone / "results", ignore=shutil.ignore_patterns("seed-2.json"))
+    assert cli.main(["study", str(study), "--out", str(alone), "--report"]) == 0
+    assert reported(out) == reported(alone)
 
 
 def test_a_run_that_fails_is_named_with_its_reason_and_the_others_are_done(
